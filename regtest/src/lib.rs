@@ -1,0 +1,1 @@
+//! A real bitcoind on regtest: found or built, started, mined, funded, stopped.

@@ -1,0 +1,5 @@
+//! The `tapestry` command.
+
+fn main() -> anyhow::Result<()> {
+    Ok(())
+}

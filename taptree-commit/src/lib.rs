@@ -1,0 +1,1 @@
+//! Commitments Bitcoin can check: one-time signatures, script arithmetic and hashing, TapTrees.
