@@ -2,10 +2,14 @@
 //!
 //! Nothing here does I/O, reads a clock, draws randomness or starts a task: events go in, duties come out.
 
+pub mod boundary;
 pub mod field;
 pub mod opening;
+pub mod plan;
 pub mod value;
 
+pub use boundary::{Boundary, BoundaryCase, End};
 pub use field::OpenField;
 pub use opening::{Hash32, Opening};
+pub use plan::{Message, Plan, Side};
 pub use value::{ChoiceId, PathKind, ValueId};
