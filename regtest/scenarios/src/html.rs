@@ -179,7 +179,7 @@ pub fn page(report: &DemoReport) -> String {
     let legend = [Who::User, Who::Operator, Who::Watchtower]
         .map(|w| format!("<span class=\"{n}\">{n}</span>", n = w.name()))
         .join(", ");
-    let _ = write!(out, "<p class=\"sub\">{legend}</p></body></html>\n");
+    let _ = writeln!(out, "<p class=\"sub\">{legend}</p></body></html>");
     out
 }
 
