@@ -3,12 +3,16 @@
 //! Nothing here does I/O, reads a clock, draws randomness or starts a task: events go in, duties come out.
 
 pub mod boundary;
+pub mod content;
+pub mod deadline;
 pub mod field;
 pub mod opening;
 pub mod plan;
 pub mod value;
 
 pub use boundary::{Boundary, BoundaryCase, End};
+pub use content::Content;
+pub use deadline::Deadlines;
 pub use field::OpenField;
 pub use opening::{Hash32, Opening};
 pub use plan::{Message, Plan, Side};
