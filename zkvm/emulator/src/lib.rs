@@ -1,1 +1,30 @@
 //! The MIPS machine: ELF loader, emulator, Merkle memory, state digests and the record of one step.
+//!
+//! `docs/protocol.md` §1-§5 is the specification. Two implementations of one step live here and are tested against
+//! each other: [`step`] is the *reference*, a pure function from a small input to every field that an operator signs
+//! when it opens a step; the fast emulator runs billions of steps without hashing and hands its
+//! states to the reference when one step has to be opened.
+//!
+//! Everything is deterministic: no clock, no randomness, no environment. What a program reads beyond its own image are
+//! claim words and BLAKE3 preimages, both given by the caller.
+
+pub mod claim;
+pub mod class;
+mod decode;
+mod disasm;
+pub mod hash;
+pub mod instruction;
+pub mod merkle;
+pub mod record;
+pub mod state;
+pub mod step;
+pub mod syscall;
+
+pub use claim::{ClaimWords, Preimages};
+pub use class::StepClass;
+pub use disasm::REGISTER_NAMES;
+pub use instruction::{Instruction, Operation};
+pub use merkle::Node;
+pub use record::{AfterWords, Outcome, StepRecord};
+pub use state::{Digests, State, Status};
+pub use step::{CodeRange, StepInput, step};
