@@ -1,0 +1,3 @@
+module tapestry.local/guests
+
+go 1.19

@@ -1,0 +1,44 @@
+package guest
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// Numbers of the zkVM's own system calls.
+const (
+	sysClaim      = 9001
+	sysHintBlake3 = 9002
+)
+
+// Claim returns claim word i. An index past the claim's end ends the run as
+// rejected.
+func Claim(i uint32) uint32 {
+	word, _, errno := syscall.RawSyscall(sysClaim, uintptr(i), 0, 0)
+	if errno != 0 {
+		panic("guest: no claim words outside the zkVM")
+	}
+	return uint32(word)
+}
+
+// HintBlake3 returns the 64-byte message whose BLAKE3 digest is key. The machine
+// guarantees it: a run that does not know the message stops and decides
+// nothing.
+func HintBlake3(key [32]byte) (message [64]byte) {
+	// The machine wants the key at a 32-byte aligned address.
+	var room [64]byte
+	at := (uintptr(unsafe.Pointer(&room)) + 31) &^ 31
+	aligned := room[at-uintptr(unsafe.Pointer(&room)):]
+	copy(aligned, key[:])
+	for i := 0; i < 16; i++ {
+		word, _, errno := syscall.RawSyscall(sysHintBlake3, uintptr(unsafe.Pointer(&aligned[0])), uintptr(i), 0)
+		if errno != 0 {
+			panic("guest: no hints outside the zkVM")
+		}
+		message[4*i] = byte(word >> 24)
+		message[4*i+1] = byte(word >> 16)
+		message[4*i+2] = byte(word >> 8)
+		message[4*i+3] = byte(word)
+	}
+	return message
+}
