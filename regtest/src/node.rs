@@ -1,0 +1,531 @@
+//! A bitcoind on regtest: ours, started and stopped here, or a user's that already runs.
+//!
+//! Invariants: the node is on regtest and of release [`CoreRelease::REQUIRED`] or later; a node of ours runs
+//! the default relay policy, so what its mempool takes a real network's mempool takes; a node of ours is gone when
+//! its [`Bitcoind`] is dropped or our process dies. Callers: the scenarios, the demo and every test on a real chain.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bitcoincore_rpc::{Auth, Client};
+use serde::Deserialize;
+
+use crate::datadir::DataDir;
+use crate::login::Login;
+use crate::process::Process;
+use crate::rpc::{CALL_TIMEOUT, Rpc, RpcError};
+use crate::start_failure::StartFailure;
+use crate::{BitcoindExe, Chain, CoreRelease};
+
+/// A fresh node preallocates 17 MiB for its first block and undo files, and refuses to start below 50 MiB.
+const FREE_SPACE_TO_START: u64 = 100 << 20;
+/// How often a node is started again because its port was taken between finding it free and binding it.
+const PORT_ATTEMPTS: u32 = 10;
+/// How long an orderly stop may take before the node is killed.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A node did not start, stop or answer as it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The node is not on regtest.
+    #[error("the node at {url} is on chain {found:?}, expected \"regtest\"")]
+    OtherChain {
+        /// The node's address.
+        url: String,
+        /// Its chain's name, as `getblockchaininfo` has it.
+        found: String,
+    },
+    /// The node is too old.
+    #[error(
+        "the node at {url} is release {found}, expected {} or later",
+        CoreRelease::REQUIRED
+    )]
+    TooOld {
+        /// The node's address.
+        url: String,
+        /// Its release.
+        found: CoreRelease,
+    },
+    /// The port that was asked for is in use.
+    #[error("port {0} is in use by another program")]
+    PortBusy(u16),
+    /// There is no room for the node's data.
+    #[error("disk full: a node needs {} MiB free in {}, found {} MiB", needed >> 20, path.display(), found >> 20)]
+    DiskFull {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        found: u64,
+    },
+    /// The program is not there or cannot be run.
+    #[error("cannot run {}: {source}", path.display())]
+    CannotRun {
+        /// The program.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The node ended while starting.
+    #[error("{} ended with {status} while starting: {reason}", path.display())]
+    EndedAtStart {
+        /// The program.
+        path: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of what it wrote.
+        reason: String,
+    },
+    /// The node did not get ready in time.
+    #[error("{} was not ready after {} s: {reason}", path.display(), patience.as_secs())]
+    NotReady {
+        /// The program.
+        path: PathBuf,
+        /// How long it was given.
+        patience: Duration,
+        /// The end of what it wrote.
+        reason: String,
+    },
+    /// An argument would take the node off regtest or off the default policy.
+    #[error("argument {0} is not allowed: nodes here run on regtest with the default relay policy")]
+    ForbiddenArgument(String),
+    /// Only a node that was started here can be restarted.
+    #[error("the node at {0} was not started here, so it is not ours to restart")]
+    NotOurs(String),
+    /// Its data folder cannot be made or read.
+    #[error("cannot use {} for a node's data: {source}", path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A call failed.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+}
+
+/// How to start a node of ours.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// Further arguments, such as `-blockmaxweight=400000`. What changes the chain or the relay policy is refused.
+    pub args: Vec<String>,
+    /// The RPC port; `None` takes a free one.
+    pub rpc_port: Option<u16>,
+    /// Where the temporary data folder is made; by default the system's folder for temporary files.
+    pub parent: PathBuf,
+    /// How long the node may take to get ready.
+    pub patience: Duration,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            args: Vec::new(),
+            rpc_port: None,
+            parent: std::env::temp_dir(),
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+/// A node on regtest.
+///
+/// URL and password stay the same across [`restart`](Self::restart), so clients made from them stay valid.
+#[derive(Debug)]
+pub struct Bitcoind {
+    // Dropped first: the process has to be gone before its folder is removed.
+    ours: Option<Ours>,
+    rpc: Rpc,
+    release: CoreRelease,
+}
+
+/// What only a node that was started here has.
+#[derive(Debug)]
+struct Ours {
+    process: Process,
+    exe: PathBuf,
+    args: Vec<String>,
+    login: Login,
+    port: u16,
+    patience: Duration,
+    datadir: DataDir,
+}
+
+impl Bitcoind {
+    /// Starts a node with an empty chain in a fresh temporary folder and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// See [`start_with`](Self::start_with).
+    pub fn start(exe: &BitcoindExe) -> Result<Self, NodeError> {
+        Self::start_with(exe, NodeOptions::default())
+    }
+
+    /// Starts a node as `options` say and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// Every variant of [`NodeError`] but `NotOurs`; nothing is left running or on disk.
+    pub fn start_with(exe: &BitcoindExe, options: NodeOptions) -> Result<Self, NodeError> {
+        if let Some(argument) = options.args.iter().find(|a| forbidden(a)) {
+            return Err(NodeError::ForbiddenArgument(argument.clone()));
+        }
+        let datadir_error = |source| NodeError::DataDir {
+            path: options.parent.clone(),
+            source,
+        };
+        check_free_space(&options.parent).map_err(datadir_error)??;
+        let mut attempt = 1;
+        loop {
+            let port = match options.rpc_port {
+                Some(port) => port,
+                None => free_port().map_err(datadir_error)?,
+            };
+            let datadir = DataDir::create(&options.parent).map_err(datadir_error)?;
+            let login = Login::random();
+            let process = launch(exe.bitcoind(), &options.args, datadir.path(), port, &login)?;
+            let ours = Ours {
+                process,
+                exe: exe.bitcoind().into(),
+                args: options.args.clone(),
+                login,
+                port,
+                patience: options.patience,
+                datadir,
+            };
+            match Self::wait_until_ready(ours) {
+                Err(NodeError::PortBusy(_)) if options.rpc_port.is_none() && attempt < PORT_ATTEMPTS => {
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Connects to a node that a user runs.
+    ///
+    /// `url` is such as `http://127.0.0.1:18443`.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::OtherChain`], [`NodeError::TooOld`], and [`NodeError::Rpc`] if it does not answer.
+    pub fn connect(url: &str, auth: Auth) -> Result<Self, NodeError> {
+        let rpc = Rpc::new(url, auth, CALL_TIMEOUT)?;
+        let release = check_node(&rpc)?;
+        Ok(Self {
+            ours: None,
+            rpc,
+            release,
+        })
+    }
+
+    /// The client for calls that this crate does not wrap.
+    pub fn client(&self) -> &Client {
+        self.rpc.client()
+    }
+
+    /// The address of the node's JSON-RPC.
+    pub fn url(&self) -> &str {
+        self.rpc.url()
+    }
+
+    /// How to log in to the node's JSON-RPC.
+    pub fn auth(&self) -> &Auth {
+        self.rpc.auth()
+    }
+
+    /// The node's release.
+    pub fn release(&self) -> CoreRelease {
+        self.release
+    }
+
+    /// The data folder, if the node was started here.
+    pub fn datadir(&self) -> Option<&Path> {
+        self.ours.as_ref().map(|o| o.datadir.path())
+    }
+
+    /// The process id, if the node was started here.
+    pub fn process_id(&self) -> Option<u32> {
+        self.ours.as_ref().map(|o| o.process.id())
+    }
+
+    /// The chain that the node follows, to mine it and to send transactions to it.
+    pub fn chain(&self) -> Chain<'_> {
+        Chain::new(self)
+    }
+
+    pub(crate) fn rpc(&self) -> &Rpc {
+        &self.rpc
+    }
+
+    /// Stops the node in an orderly way and starts it again on the same data folder and port.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start_with`](Self::start_with), and [`NodeError::NotOurs`]. After an error the node is gone.
+    pub fn restart(self) -> Result<Self, NodeError> {
+        let url = self.rpc.url().to_owned();
+        let mut ours = self.into_ours().ok_or(NodeError::NotOurs(url))?;
+        ours.stop();
+        ours.process = launch(&ours.exe, &ours.args, ours.datadir.path(), ours.port, &ours.login)?;
+        Self::wait_until_ready(ours)
+    }
+
+    fn into_ours(mut self) -> Option<Ours> {
+        self.ours.take()
+    }
+
+    fn wait_until_ready(mut ours: Ours) -> Result<Self, NodeError> {
+        let start = Instant::now();
+        let url = format!("http://127.0.0.1:{}", ours.port);
+        let probe = Rpc::new(&url, ours.login.auth(), Duration::from_secs(5))?;
+        loop {
+            let io = |source| NodeError::CannotRun {
+                path: ours.exe.clone(),
+                source,
+            };
+            if let Some(status) = ours.process.exited().map_err(io)? {
+                return Err(ours.why_ended(status));
+            }
+            if probe.call::<serde_json::Value>("getblockchaininfo", &[]).is_ok() {
+                break;
+            }
+            if start.elapsed() > ours.patience {
+                let reason = ours.last_words().to_string();
+                return Err(NodeError::NotReady {
+                    path: ours.exe.clone(),
+                    patience: ours.patience,
+                    reason,
+                });
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let rpc = Rpc::new(&url, ours.login.auth(), CALL_TIMEOUT)?;
+        let release = check_node(&rpc)?;
+        tracing::debug!(%url, %release, "bitcoind is ready");
+        Ok(Self {
+            ours: Some(ours),
+            rpc,
+            release,
+        })
+    }
+}
+
+impl Ours {
+    fn last_words(&self) -> StartFailure {
+        StartFailure::read(self.datadir.path())
+    }
+
+    fn why_ended(&self, status: ExitStatus) -> NodeError {
+        let words = self.last_words();
+        if words.is_busy_port() {
+            return NodeError::PortBusy(self.port);
+        }
+        if words.is_disk_full() {
+            let path = self.datadir.path().to_owned();
+            return NodeError::DiskFull {
+                found: free_space(&path).unwrap_or(0),
+                path,
+                needed: FREE_SPACE_TO_START,
+            };
+        }
+        NodeError::EndedAtStart {
+            path: self.exe.clone(),
+            status,
+            reason: words.to_string(),
+        }
+    }
+
+    /// Asks the node to stop, then makes sure that it has.
+    fn stop(&mut self) {
+        let url = format!("http://127.0.0.1:{}", self.port);
+        let asked = Rpc::new(&url, self.login.auth(), Duration::from_secs(5))
+            .and_then(|rpc| rpc.call::<String>("stop", &[]));
+        match asked {
+            Ok(_) => {
+                if !matches!(self.process.wait(STOP_PATIENCE), Ok(Some(_))) {
+                    tracing::warn!(%url, "bitcoind did not stop in time and is killed");
+                }
+            }
+            Err(error) => tracing::debug!(%url, %error, "bitcoind cannot be asked to stop and is killed"),
+        }
+        self.process.kill();
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn launch(
+    exe: &Path,
+    args: &[String],
+    datadir: &Path,
+    port: u16,
+    login: &Login,
+) -> Result<Process, NodeError> {
+    let stderr = StartFailure::stderr_file(datadir);
+    let stderr = File::create(&stderr).map_err(|source| NodeError::DataDir { path: stderr, source })?;
+    let mut command = Command::new(exe);
+    command
+        .arg("-chain=regtest")
+        .arg(format!("-datadir={}", datadir.display()))
+        // No file of the user's changes what this node does.
+        .arg("-conf=/dev/null")
+        .arg("-server=1")
+        .arg("-rpcbind=127.0.0.1")
+        .arg("-rpcallowip=127.0.0.1")
+        .arg(format!("-rpcport={port}"))
+        .arg(format!("-rpcauth={}", login.rpcauth()))
+        .arg("-rpcworkqueue=256")
+        .arg("-rpcthreads=4")
+        // Alone: no peers, no look-ups.
+        .args([
+            "-listen=0",
+            "-connect=0",
+            "-dnsseed=0",
+            "-fixedseeds=0",
+            "-discover=0",
+        ])
+        .args(["-txindex=1", "-printtoconsole=0", "-dbcache=16"])
+        .args(["-acceptnonstdtxn=0", "-persistmempool=1"])
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr);
+    Process::spawn(command).map_err(|source| NodeError::CannotRun {
+        path: exe.into(),
+        source,
+    })
+}
+
+/// Whether `argument` would change the chain, the relay policy, or what this module relies on.
+fn forbidden(argument: &str) -> bool {
+    const NAMES: [&str; 29] = [
+        "acceptnonstdtxn",
+        "acceptstalefeeestimates",
+        "bytespersigop",
+        "chain",
+        "conf",
+        "daemon",
+        "daemonwait",
+        "datacarrier",
+        "datacarriersize",
+        "datadir",
+        "dustrelayfee",
+        "incrementalrelayfee",
+        "limitancestorcount",
+        "limitancestorsize",
+        "limitclustercount",
+        "limitclustersize",
+        "limitdescendantcount",
+        "limitdescendantsize",
+        "maxmempool",
+        "minrelaytxfee",
+        "permitbaremultisig",
+        "regtest",
+        "rpcauth",
+        "rpcbind",
+        "rpcport",
+        "signet",
+        "testnet",
+        "testnet4",
+        "vbparams",
+    ];
+    let name = argument
+        .trim_start_matches('-')
+        .split('=')
+        .next()
+        .unwrap_or_default();
+    NAMES.contains(&name.strip_prefix("no").unwrap_or(name)) || NAMES.contains(&name)
+}
+
+#[derive(Deserialize)]
+struct BlockchainInfo {
+    chain: String,
+}
+
+#[derive(Deserialize)]
+struct NetworkInfo {
+    version: u32,
+}
+
+fn check_node(rpc: &Rpc) -> Result<CoreRelease, NodeError> {
+    let BlockchainInfo { chain } = rpc.call("getblockchaininfo", &[])?;
+    if chain != "regtest" {
+        return Err(NodeError::OtherChain {
+            url: rpc.url().into(),
+            found: chain,
+        });
+    }
+    let NetworkInfo { version } = rpc.call("getnetworkinfo", &[])?;
+    let found = CoreRelease::from_network_info(version);
+    if found < CoreRelease::REQUIRED {
+        return Err(NodeError::TooOld {
+            url: rpc.url().into(),
+            found,
+        });
+    }
+    Ok(found)
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Bytes that an ordinary user can still write where `path` lies.
+pub(crate) fn free_space(path: &Path) -> std::io::Result<u64> {
+    let fs = rustix::fs::statvfs(path)?;
+    Ok(fs.f_bavail.saturating_mul(fs.f_frsize))
+}
+
+fn check_free_space(path: &Path) -> std::io::Result<Result<(), NodeError>> {
+    let found = free_space(path)?;
+    if found < FREE_SPACE_TO_START {
+        return Ok(Err(NodeError::DiskFull {
+            path: path.into(),
+            needed: FREE_SPACE_TO_START,
+            found,
+        }));
+    }
+    Ok(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_chain_or_policy_is_forbidden() {
+        for argument in [
+            "-acceptnonstdtxn",
+            "-acceptnonstdtxn=1",
+            "--acceptnonstdtxn=1",
+            "-testnet4",
+            "-chain=main",
+            "-noregtest",
+            "-minrelaytxfee=0",
+            "-rpcport=1",
+            "-limitclustersize=1000",
+        ] {
+            assert!(forbidden(argument), "{argument}");
+        }
+        for argument in [
+            "-blockmaxweight=400000",
+            "-debug=mempool",
+            "-maxtipage=1",
+            "-networkactive=0",
+        ] {
+            assert!(!forbidden(argument), "{argument}");
+        }
+    }
+}
