@@ -5,4 +5,5 @@ pub mod choice;
 mod engine;
 pub mod guard;
 pub mod keys;
+pub mod script;
 pub mod wots;

@@ -1,0 +1,876 @@
+//! The symbolic stack: which item lies where, what it costs to reach it, how deep it gets.
+
+use std::collections::BTreeMap;
+
+use bitcoin::opcodes::{Class, ClassifyContext, Opcode, all as op};
+use bitcoin::{ScriptBuf, XOnlyPublicKey};
+
+use super::error::ScriptError;
+use super::tables::Table;
+use super::value::{Bool, Int, Item, Nibbles, Operand, Source, Value, Word};
+
+/// Elements that stack and altstack may hold together at any time, the initial witness included (BIP-0342, consensus).
+pub const MAX_STACK_ELEMENTS: usize = 1_000;
+
+/// Script that consumes one signed value from the top of the unread witness and leaves its nibbles.
+///
+/// It runs with the unread witness directly beneath, it never looks further down than `consumes` items, and it leaves the
+/// rest of the stack and altstack as they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// The script.
+    pub script: ScriptBuf,
+    /// Witness items that it consumes from the top of the stack.
+    pub consumes: usize,
+    /// Nibbles (numbers 0..=15) that it leaves, in the order given by `order`.
+    pub nibbles: usize,
+    /// How the nibbles lie when the fragment is done.
+    pub order: FragmentOrder,
+    /// Most elements on stack and altstack at any moment inside, minus those at its start.
+    pub extra_depth: usize,
+}
+
+/// How a [`Fragment`] leaves its nibbles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FragmentOrder {
+    /// On the stack, the most significant nibble deepest.
+    MostSignificantDeepest,
+    /// On the stack, the most significant nibble on top.
+    MostSignificantOnTop,
+    /// On the altstack, the most significant nibble deepest.
+    AltMostSignificantDeepest,
+    /// On the altstack, the most significant nibble on top.
+    AltMostSignificantOnTop,
+}
+
+/// One value of a leaf's witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessValue {
+    /// The label that the leaf's author gave it.
+    pub name: String,
+    /// How many witness items it takes.
+    pub items: usize,
+    /// Whether a one-time signature vouches for it; everything else is the spender's choice.
+    pub signed: bool,
+}
+
+/// A finished leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafScript {
+    /// The tapscript.
+    pub script: ScriptBuf,
+    /// The values that the witness must hold, the first one on top of the witness stack (last in serialised order).
+    pub witness: Vec<WitnessValue>,
+    /// Most elements on stack and altstack at any moment, the initial witness and what lies beneath included.
+    pub max_depth: usize,
+}
+
+impl LeafScript {
+    /// Script length in bytes, which is its weight in weight units.
+    pub fn len(&self) -> usize {
+        self.script.len()
+    }
+
+    /// True if the script has no byte, which no finished leaf is.
+    pub fn is_empty(&self) -> bool {
+        self.script.is_empty()
+    }
+
+    /// Witness items that the leaf consumes.
+    pub fn witness_items(&self) -> usize {
+        self.witness.iter().map(|v| v.items).sum()
+    }
+}
+
+/// Writes one leaf: see the [module's conventions](super).
+#[derive(Clone, Debug)]
+pub struct ScriptBuilder {
+    pub(super) bytes: Vec<u8>,
+    /// The builder's own items, deepest first. Beneath lie the unread witness and foreign items.
+    stack: Vec<Item>,
+    alt: Vec<Item>,
+    /// The altstack holds what reads put aside; it comes back whole before anything else happens, never in the middle of
+    /// an operation that counts on what lies on top.
+    stashed: bool,
+    next_item: u32,
+    labels: BTreeMap<Item, String>,
+    witness: Vec<WitnessValue>,
+    consumed: usize,
+    beneath: usize,
+    /// The greatest value of own items minus consumed witness items, from which the depth follows once the witness is known.
+    peak: isize,
+    branch_depth: usize,
+    branches: usize,
+    pub(super) tables: Vec<(Table, Vec<Item>)>,
+    error: Option<ScriptError>,
+}
+
+impl Default for ScriptBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ScriptBuilder {
+    /// A builder of an empty leaf.
+    pub fn new() -> Self {
+        ScriptBuilder {
+            bytes: Vec::new(),
+            stack: Vec::new(),
+            alt: Vec::new(),
+            stashed: false,
+            next_item: 0,
+            labels: BTreeMap::new(),
+            witness: Vec::new(),
+            consumed: 0,
+            beneath: 0,
+            peak: 0,
+            branch_depth: 0,
+            branches: 0,
+            tables: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Declares `items` foreign stack items beneath everything that the leaf reads; they count for the depth only.
+    #[must_use]
+    pub fn with_beneath(mut self, items: usize) -> Self {
+        self.beneath = items;
+        self
+    }
+
+    /// Bytes written so far.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// True if nothing was written yet.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The witness values read so far, the first one on top of the witness stack.
+    pub fn witness_layout(&self) -> &[WitnessValue] {
+        &self.witness
+    }
+
+    /// The first error so far, the one that [`ScriptBuilder::finish`] will return.
+    pub fn error(&self) -> Option<&ScriptError> {
+        self.error.as_ref()
+    }
+
+    /// Names a value for error messages.
+    pub fn label(&mut self, value: &impl Value, name: &str) {
+        let items = value.items();
+        let many = items.len() > 1;
+        for (i, item) in items.into_iter().enumerate() {
+            let label = if many {
+                format!("{name}[{i}]")
+            } else {
+                name.to_owned()
+            };
+            self.labels.insert(item, label);
+        }
+    }
+
+    // ---- witness --------------------------------------------------------------------------------------------------
+
+    /// Reads a signed value: runs `fragment` on the unread witness and names its nibbles.
+    ///
+    /// What the leaf holds on the stack is put on the altstack before and comes back when it is used, so reads cost least
+    /// when they come first.
+    pub fn push_fragment(&mut self, name: &str, fragment: &Fragment) -> Nibbles {
+        self.open_witness(name);
+        self.note_depth(fragment.extra_depth);
+        self.raw_script(fragment.script.as_bytes());
+        self.take_witness(name, fragment.consumes, true);
+        let mut items: Vec<Item> = (0..fragment.nibbles).map(|_| self.new_item()).collect();
+        let value = Nibbles(items.clone());
+        use FragmentOrder as O;
+        if matches!(
+            fragment.order,
+            O::MostSignificantOnTop | O::AltMostSignificantOnTop
+        ) {
+            items.reverse();
+        }
+        match fragment.order {
+            O::MostSignificantDeepest | O::MostSignificantOnTop => self.stack.extend(items),
+            O::AltMostSignificantDeepest | O::AltMostSignificantOnTop => self.alt.extend(items),
+        }
+        self.note_depth(0);
+        self.label(&value, name);
+        value
+    }
+
+    /// Reads a signed 32-bit word; the fragment must leave eight nibbles.
+    pub fn read_word(&mut self, name: &str, fragment: &Fragment) -> Word {
+        let value = self.push_fragment(name, fragment);
+        if value.len() != 8 {
+            self.fail(ScriptError::FragmentShape {
+                name: name.to_owned(),
+                expected: 8,
+                got: value.len(),
+            });
+            return self.dangling_word();
+        }
+        value.word(0)
+    }
+
+    /// Reads `items` numbers that nobody signed; they are the spender's choice and *nothing* about them is checked.
+    ///
+    /// They lie as the witness has them: the first of the returned values is the deepest.
+    pub fn read_unsigned(&mut self, name: &str, items: usize) -> Nibbles {
+        self.open_witness(name);
+        self.take_witness(name, items, false);
+        let items: Vec<Item> = (0..items).map(|_| self.new_item()).collect();
+        self.stack.extend(&items);
+        self.note_depth(0);
+        let value = Nibbles(items);
+        self.label(&value, name);
+        value
+    }
+
+    /// Reads one number that nobody signed and asserts `min <= number < end`.
+    pub fn read_unsigned_int(&mut self, name: &str, min: i64, end: i64) -> Int {
+        let value = self.read_unsigned(name, 1).nibble(0);
+        let inside = self.within(&value, min, end);
+        self.assert(inside);
+        value
+    }
+
+    /// Reads a BIP-0340 signature and demands that it is `key`'s for the spending transaction.
+    pub fn read_signature(&mut self, name: &str, key: &XOnlyPublicKey) {
+        let signature = self.read_unsigned(name, 1);
+        self.fetch(Source::Move(signature.0[0]));
+        self.push_bytes(&key.serialize());
+        self.raw(&[op::OP_CHECKSIGVERIFY]);
+        self.pop(1);
+    }
+
+    /// Reads a preimage and demands that it hashes (HASH160) to `hash`; at most 80 bytes are standard.
+    pub fn read_preimage(&mut self, name: &str, hash: &[u8; 20]) {
+        let preimage = self.read_unsigned(name, 1);
+        self.fetch(Source::Move(preimage.0[0]));
+        self.raw(&[op::OP_HASH160]);
+        self.push_bytes(hash);
+        self.raw(&[op::OP_EQUALVERIFY]);
+        self.pop(1);
+    }
+
+    /// Puts everything that the leaf holds on the altstack, so that the unread witness is on top.
+    fn open_witness(&mut self, name: &str) {
+        if self.branch_depth > 0 {
+            self.fail(ScriptError::ReadInBranch {
+                name: name.to_owned(),
+            });
+        }
+        while !self.stack.is_empty() && self.error.is_none() {
+            self.top_to_alt();
+        }
+        self.stashed = true;
+    }
+
+    /// Brings back what reads put aside.
+    fn unstash(&mut self) {
+        if self.stashed {
+            self.stashed = false;
+            self.empty_alt();
+        }
+    }
+
+    fn take_witness(&mut self, name: &str, items: usize, signed: bool) {
+        self.consumed += items;
+        self.witness.push(WitnessValue {
+            name: name.to_owned(),
+            items,
+            signed,
+        });
+    }
+
+    // ---- placing ----------------------------------------------------------------------------------------------------
+
+    /// Pushes a number.
+    pub fn constant(&mut self, number: i64) -> Int {
+        Int(self.fetch(Source::Constant(number)))
+    }
+
+    /// Pushes a word.
+    pub fn constant_word(&mut self, word: u32) -> Word {
+        self.bring(word)
+    }
+
+    /// Pushes bytes as nibbles in byte order.
+    pub fn constant_bytes(&mut self, bytes: &[u8]) -> Nibbles {
+        let sources = Operand::<Nibbles>::sources(bytes);
+        Nibbles(sources.into_iter().map(|source| self.fetch(source)).collect())
+    }
+
+    /// Copies a value to the top, most significant item deepest.
+    pub fn copy<V: Value>(&mut self, value: &V) -> V {
+        let mut items = value
+            .items()
+            .into_iter()
+            .map(|item| self.fetch(Source::Copy(item)))
+            .collect::<Vec<_>>()
+            .into_iter();
+        value.over(&mut items)
+    }
+
+    /// Moves a value to the top, most significant item deepest.
+    pub fn move_to_top<V: Value>(&mut self, value: V) -> V {
+        self.unstash();
+        let items = value.items();
+        let start = self.stack.len().saturating_sub(items.len());
+        if !items.is_empty() && self.stack.get(start..) == Some(&items[..]) {
+            return value;
+        }
+        let mut items = items
+            .into_iter()
+            .map(|item| self.fetch(Source::Move(item)))
+            .collect::<Vec<_>>()
+            .into_iter();
+        value.over(&mut items)
+    }
+
+    /// The operand as a word of its own: a copy of a borrowed one, a moved one itself, or a pushed constant.
+    pub fn bring(&mut self, word: impl Operand<Word>) -> Word {
+        let sources = word.sources();
+        let items: Vec<Item> = sources.into_iter().map(|source| self.own(source)).collect();
+        self.word_of(items)
+    }
+
+    /// An item of one's own: a moved one stays where it is.
+    pub(super) fn own(&mut self, source: Source) -> Item {
+        match source {
+            Source::Move(item) if self.is_live(item) => {
+                // A fresh name, so that the handle it came from no longer reaches it.
+                let fresh = self.new_item();
+                for slot in self.stack.iter_mut().chain(self.alt.iter_mut()) {
+                    if *slot == item {
+                        *slot = fresh;
+                    }
+                }
+                fresh
+            }
+            other => self.fetch(other),
+        }
+    }
+
+    /// Drops a value, top items first and in pairs where they lie together.
+    pub fn drop<V: Value>(&mut self, value: V) {
+        self.unstash();
+        let mut items = value.items();
+        // From the top downwards every item is reached at the least depth.
+        items.sort_by_key(|item| self.stack.iter().rev().position(|s| s == item));
+        let mut rest = &items[..];
+        while let [first, tail @ ..] = rest {
+            if self.error.is_some() {
+                return;
+            }
+            let n = self.stack.len();
+            if n >= 2 && tail.first() == Some(&self.stack[n - 2]) && *first == self.stack[n - 1] {
+                self.raw(&[op::OP_2DROP]);
+                self.pop(2);
+                rest = &tail[1..];
+            } else {
+                self.fetch(Source::Move(*first));
+                self.raw(&[op::OP_DROP]);
+                self.pop(1);
+                rest = tail;
+            }
+        }
+    }
+
+    /// Moves a value to the altstack, where it cannot be used before [`ScriptBuilder::from_alt`], a read or a branch brings it
+    /// back. A byte an item that lies on top.
+    pub fn to_alt<V: Value>(&mut self, value: &V) {
+        self.unstash();
+        let mut items = value.items();
+        items.sort_by_key(|item| self.stack.iter().rev().position(|s| s == item));
+        for item in items {
+            let depth = self.depth(item);
+            self.roll(depth);
+            self.top_to_alt();
+        }
+    }
+
+    /// Brings everything that lies on the altstack back. A byte an item.
+    pub fn from_alt(&mut self) {
+        self.stashed = false;
+        self.empty_alt();
+    }
+
+    pub(super) fn empty_alt(&mut self) {
+        while !self.alt.is_empty() && self.error.is_none() {
+            self.alt_to_top();
+        }
+    }
+
+    /// Puts one item on top, as `source` says, under a fresh name.
+    pub(super) fn fetch(&mut self, source: Source) -> Item {
+        self.unstash();
+        let fresh = self.new_item();
+        match source {
+            Source::Constant(number) => {
+                self.push_number(number);
+                self.push(fresh);
+            }
+            Source::Copy(item) => {
+                let Some(depth) = self.reach(item) else {
+                    return fresh;
+                };
+                match depth {
+                    0 => self.raw(&[op::OP_DUP]),
+                    1 => self.raw(&[op::OP_OVER]),
+                    _ => {
+                        self.push_number(depth as i64);
+                        self.raw(&[op::OP_PICK]);
+                    }
+                }
+                self.push(fresh);
+            }
+            Source::Move(item) => {
+                let Some(depth) = self.reach(item) else {
+                    return fresh;
+                };
+                self.roll(Some(depth));
+                if let Some(top) = self.stack.last_mut() {
+                    *top = fresh;
+                }
+            }
+        }
+        fresh
+    }
+
+    fn roll(&mut self, depth: Option<usize>) {
+        let Some(depth) = depth else { return };
+        // One more element for a moment where the depth is pushed.
+        match depth {
+            0 => {}
+            1 => self.raw(&[op::OP_SWAP]),
+            2 => self.raw(&[op::OP_ROT]),
+            _ => {
+                self.note_depth(1);
+                self.push_number(depth as i64);
+                self.raw(&[op::OP_ROLL]);
+            }
+        }
+        let at = self.stack.len() - 1 - depth;
+        let item = self.stack.remove(at);
+        self.stack.push(item);
+    }
+
+    /// The item's depth on the main stack.
+    fn reach(&mut self, item: Item) -> Option<usize> {
+        if self.error.is_some() {
+            return None;
+        }
+        if let Some(depth) = self.stack.iter().rev().position(|s| *s == item) {
+            return Some(depth);
+        }
+        let name = self
+            .labels
+            .get(&item)
+            .cloned()
+            .unwrap_or_else(|| format!("#{}", item.0));
+        self.fail(if self.alt.contains(&item) {
+            ScriptError::OnAltstack { name }
+        } else {
+            ScriptError::UsedAfterMove { name }
+        });
+        None
+    }
+
+    /// Depth of an item that must be live, or a recorded error.
+    pub(super) fn depth(&mut self, item: Item) -> Option<usize> {
+        self.reach(item)
+    }
+
+    fn is_live(&self, item: Item) -> bool {
+        self.stack.contains(&item) || self.alt.contains(&item)
+    }
+
+    pub(super) fn top_to_alt(&mut self) {
+        if let Some(item) = self.stack.pop() {
+            self.raw(&[op::OP_TOALTSTACK]);
+            self.alt.push(item);
+        }
+    }
+
+    pub(super) fn alt_to_top(&mut self) {
+        if let Some(item) = self.alt.pop() {
+            self.raw(&[op::OP_FROMALTSTACK]);
+            self.stack.push(item);
+        }
+    }
+
+    // ---- raw level --------------------------------------------------------------------------------------------------
+
+    /// Fetches `inputs` in order, runs `opcodes` and names the `outputs` items that they leave in the inputs' place.
+    ///
+    /// The caller answers for the stack effect: `opcodes` consume exactly the inputs. `extra_depth` is how many elements more
+    /// than the inputs they need at the worst moment. Opcodes that reach beyond the inputs or end the script's freedom
+    /// (`OP_DEPTH`, `OP_CODESEPARATOR`, `OP_RETURN`, every `OP_SUCCESS`, disabled ones) are refused.
+    pub fn apply(
+        &mut self,
+        opcodes: &[Opcode],
+        inputs: &[Source],
+        outputs: usize,
+        extra_depth: usize,
+    ) -> Vec<Int> {
+        for input in inputs {
+            self.fetch(*input);
+        }
+        self.transform(opcodes, inputs.len(), outputs, extra_depth)
+            .into_iter()
+            .map(Int)
+            .collect()
+    }
+
+    /// Runs `opcodes` on the top `inputs` items, which they replace by `outputs` new ones.
+    pub(super) fn transform(
+        &mut self,
+        opcodes: &[Opcode],
+        inputs: usize,
+        outputs: usize,
+        extra_depth: usize,
+    ) -> Vec<Item> {
+        for code in opcodes {
+            let class = code.classify(ClassifyContext::TapScript);
+            let forbidden = [op::OP_DEPTH, op::OP_CODESEPARATOR, op::OP_PICK, op::OP_ROLL].contains(code);
+            if matches!(class, Class::SuccessOp | Class::IllegalOp | Class::ReturnOp) || forbidden {
+                self.fail(ScriptError::Opcode(code.to_u8()));
+            }
+        }
+        self.note_depth(extra_depth);
+        self.raw(opcodes);
+        self.pop(inputs);
+        (0..outputs).map(|_| self.push_new()).collect()
+    }
+
+    /// Replaces the top item, an index, by the item at `depth + index` where `depth` counts from the item beneath the index.
+    pub(super) fn pick_relative(&mut self, depth: usize) -> Item {
+        match depth {
+            0 => {}
+            1 => self.raw(&[op::OP_1ADD]),
+            _ => {
+                self.note_depth(1);
+                self.push_number(depth as i64);
+                self.raw(&[op::OP_ADD]);
+            }
+        }
+        self.raw(&[op::OP_PICK]);
+        self.pop(1);
+        self.push_new()
+    }
+
+    /// The top `count` items, deepest first, or an error.
+    pub(super) fn top_items(&mut self, operation: &'static str, count: usize) -> Vec<Item> {
+        let got = self.stack.len();
+        if got < count {
+            self.fail(ScriptError::Underflow {
+                operation,
+                needed: count,
+                got,
+            });
+            return (0..count).map(|_| self.new_item()).collect();
+        }
+        self.stack[got - count..].to_vec()
+    }
+
+    pub(super) fn raw(&mut self, opcodes: &[Opcode]) {
+        if self.error.is_none() {
+            self.bytes.extend(opcodes.iter().map(|code| code.to_u8()));
+        }
+    }
+
+    fn raw_script(&mut self, script: &[u8]) {
+        if self.error.is_none() {
+            self.bytes.extend_from_slice(script);
+        }
+    }
+
+    pub(super) fn pop(&mut self, count: usize) {
+        if self.error.is_some() {
+            return;
+        }
+        let got = self.stack.len();
+        if got < count {
+            self.fail(ScriptError::Underflow {
+                operation: "pop",
+                needed: count,
+                got,
+            });
+            return;
+        }
+        self.stack.truncate(got - count);
+    }
+
+    fn push(&mut self, item: Item) {
+        if self.error.is_none() {
+            self.stack.push(item);
+            self.note_depth(0);
+        }
+    }
+
+    pub(super) fn push_new(&mut self) -> Item {
+        let item = self.new_item();
+        self.push(item);
+        item
+    }
+
+    /// Records that stack and altstack hold `extra` more elements for a moment.
+    pub(super) fn note_depth(&mut self, extra: usize) {
+        let now = (self.stack.len() + self.alt.len() + extra) as isize - self.consumed as isize;
+        self.peak = self.peak.max(now);
+    }
+
+    /// Writes a minimal push of a number.
+    pub(super) fn push_number(&mut self, number: i64) {
+        if self.error.is_some() {
+            return;
+        }
+        match number {
+            0 => self.bytes.push(op::OP_PUSHBYTES_0.to_u8()),
+            -1 => self.bytes.push(op::OP_PUSHNUM_NEG1.to_u8()),
+            1..=16 => self.bytes.push(op::OP_PUSHNUM_1.to_u8() + (number as u8 - 1)),
+            _ => {
+                if number.unsigned_abs() > 0x7fff_ffff {
+                    let max = 0x7fff_ffff;
+                    self.fail(ScriptError::Argument {
+                        operation: "push",
+                        got: number,
+                        min: -max,
+                        max,
+                    });
+                    return;
+                }
+                let mut bytes = number.unsigned_abs().to_le_bytes().to_vec();
+                while bytes.last() == Some(&0) {
+                    bytes.pop();
+                }
+                if bytes.last().is_some_and(|b| b & 0x80 != 0) {
+                    bytes.push(0);
+                }
+                if let (true, Some(last)) = (number < 0, bytes.last_mut()) {
+                    *last |= 0x80;
+                }
+                self.push_bytes(&bytes);
+            }
+        }
+    }
+
+    /// Writes a push of 2 to 75 bytes (shorter ones have to be numbers to be minimal).
+    fn push_bytes(&mut self, bytes: &[u8]) {
+        if self.error.is_none() {
+            self.bytes.push(bytes.len() as u8);
+            self.bytes.extend_from_slice(bytes);
+            self.note_depth(1);
+        }
+    }
+
+    pub(super) fn new_item(&mut self) -> Item {
+        let item = Item(self.next_item);
+        self.next_item += 1;
+        item
+    }
+
+    pub(super) fn fail(&mut self, error: ScriptError) {
+        self.error.get_or_insert(error);
+    }
+
+    /// A word of eight items, or an error recorded where there are more or fewer.
+    pub(super) fn word_of(&mut self, items: Vec<Item>) -> Word {
+        match <[Item; 8]>::try_from(items) {
+            Ok(items) => Word(items),
+            Err(items) => {
+                self.fail(ScriptError::Length {
+                    operation: "word",
+                    left: 8,
+                    right: items.len(),
+                });
+                self.dangling_word()
+            }
+        }
+    }
+
+    pub(super) fn dangling_word(&mut self) -> Word {
+        Word(std::array::from_fn(|_| self.new_item()))
+    }
+
+    // ---- branches ---------------------------------------------------------------------------------------------------
+
+    /// Runs one of two arms. Both must return values of one shape and consume the same outer values.
+    ///
+    /// What an arm leaves besides its result is dropped at its end. Tables that an arm makes are its own.
+    /// Costs 3 bytes besides the arms and what it takes to bring the results to the top.
+    pub fn if_else<V: Value>(
+        &mut self,
+        condition: impl Operand<Bool>,
+        then: impl FnOnce(&mut Self) -> V,
+        otherwise: impl FnOnce(&mut Self) -> V,
+    ) -> V {
+        let branch = self.branches;
+        self.branches += 1;
+        // Items come back from the altstack when they are used, which must not happen in one arm alone.
+        self.from_alt();
+        let condition: Vec<Source> = condition.sources();
+        for source in condition {
+            self.fetch(source);
+        }
+        self.raw(&[op::OP_IF]);
+        self.pop(1);
+        self.branch_depth += 1;
+        let stack = self.stack.clone();
+        let tables = self.tables.clone();
+        let first_inner = Item(self.next_item);
+
+        let value = then(self);
+        let value = self.end_arm(value, first_inner);
+        let after_then = std::mem::replace(&mut self.stack, stack);
+        self.tables = tables.clone();
+        self.raw(&[op::OP_ELSE]);
+
+        let first_inner_otherwise = Item(self.next_item);
+        let other = otherwise(self);
+        let other = self.end_arm(other, first_inner_otherwise);
+        self.tables = tables;
+        self.raw(&[op::OP_ENDIF]);
+        self.branch_depth -= 1;
+
+        let (left, right) = (value.items(), other.items());
+        if self.error.is_none() {
+            let detail = if left.len() != right.len() {
+                Some(format!("results of {} and {} items", left.len(), right.len()))
+            } else if after_then[..after_then.len() - left.len()]
+                != self.stack[..self.stack.len() - right.len()]
+            {
+                Some("they consume or move different outer values".to_owned())
+            } else if !self.alt.is_empty() {
+                Some("something is left on the altstack".to_owned())
+            } else {
+                None
+            };
+            if let Some(detail) = detail {
+                self.fail(ScriptError::BranchShape { branch, detail });
+            }
+        }
+        self.pop(right.len());
+        let fresh: Vec<Item> = right.iter().map(|_| self.push_new()).collect();
+        value.over(&mut fresh.into_iter())
+    }
+
+    /// Runs `then` only if the condition holds; it may change nothing but return nothing either, so it is for assertions.
+    pub fn when(&mut self, condition: impl Operand<Bool>, then: impl FnOnce(&mut Self)) {
+        self.if_else(condition, then, |_| ());
+    }
+
+    /// Brings an arm's result to the top in order and drops everything else that the arm made.
+    fn end_arm<V: Value>(&mut self, value: V, first_inner: Item) -> V {
+        self.empty_alt();
+        let results = value.items();
+        let garbage: Vec<Item> = self
+            .stack
+            .iter()
+            .copied()
+            .filter(|item| *item >= first_inner && !results.contains(item))
+            .collect();
+        self.drop(Nibbles(garbage));
+        // Views of one item twice, or of outer values, become items of their own.
+        let distinct = results
+            .iter()
+            .enumerate()
+            .all(|(i, item)| !results[..i].contains(item) && *item >= first_inner);
+        if distinct {
+            self.move_to_top(value)
+        } else {
+            self.settle(value, first_inner)
+        }
+    }
+
+    fn settle<V: Value>(&mut self, value: V, first_inner: Item) -> V {
+        let results = value.items();
+        let copies: Vec<Item> = results
+            .iter()
+            .map(|item| self.fetch(Source::Copy(*item)))
+            .collect();
+        let mut inner: Vec<Item> = results.into_iter().filter(|item| *item >= first_inner).collect();
+        inner.sort();
+        inner.dedup();
+        self.drop(Nibbles(inner));
+        value.over(&mut copies.into_iter())
+    }
+
+    // ---- ending -----------------------------------------------------------------------------------------------------
+
+    /// Drops everything and ends in `<key> OP_CHECKSIG` for a signature that lies at the very bottom of the witness.
+    ///
+    /// # Errors
+    /// The first [`ScriptError`] of the leaf, or [`ScriptError::TooDeep`].
+    pub fn finish_checksig(mut self, name: &str, key: &XOnlyPublicKey) -> Result<LeafScript, ScriptError> {
+        self.drop_everything();
+        self.take_witness(name, 1, false);
+        self.push_bytes(&key.serialize());
+        self.raw(&[op::OP_CHECKSIG]);
+        self.done()
+    }
+
+    /// Drops everything and ends in `OP_1`.
+    ///
+    /// # Errors
+    /// The first [`ScriptError`] of the leaf, or [`ScriptError::TooDeep`].
+    pub fn finish(mut self) -> Result<LeafScript, ScriptError> {
+        self.drop_everything();
+        self.push_number(1);
+        self.push_new();
+        self.done()
+    }
+
+    /// Drops everything but `result`, which decides.
+    ///
+    /// # Errors
+    /// The first [`ScriptError`] of the leaf, or [`ScriptError::TooDeep`].
+    pub fn finish_with(mut self, result: Bool) -> Result<LeafScript, ScriptError> {
+        let result = self.fetch(Source::Move(result.0));
+        self.top_to_alt();
+        self.drop_stack();
+        if self.error.is_none() && self.alt.last() == Some(&result) {
+            self.alt_to_top();
+        }
+        self.done()
+    }
+
+    /// Drops what lies on the stack; the altstack need not be clean at the end of a script.
+    fn drop_everything(&mut self) {
+        self.drop_stack();
+    }
+
+    fn drop_stack(&mut self) {
+        while self.stack.len() >= 2 && self.error.is_none() {
+            self.raw(&[op::OP_2DROP]);
+            self.pop(2);
+        }
+        if self.stack.len() == 1 && self.error.is_none() {
+            self.raw(&[op::OP_DROP]);
+            self.pop(1);
+        }
+    }
+
+    fn done(self) -> Result<LeafScript, ScriptError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let max_depth = (self.beneath + self.consumed).saturating_add_signed(self.peak);
+        if max_depth > MAX_STACK_ELEMENTS {
+            return Err(ScriptError::TooDeep {
+                got: max_depth,
+                max: MAX_STACK_ELEMENTS,
+            });
+        }
+        Ok(LeafScript {
+            script: ScriptBuf::from_bytes(self.bytes),
+            witness: self.witness,
+            max_depth,
+        })
+    }
+}
