@@ -139,7 +139,7 @@ impl OpenField {
         }
     }
 
-    /// Stable two-byte name `(kind, index)` that enters key derivation.
+    /// Stable name `(kind, index)` that enters key derivation.
     pub fn code(self) -> (u8, u8) {
         use OpenField::*;
         match self {

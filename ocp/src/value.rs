@@ -4,12 +4,16 @@
 //! of preimages (watchtower's, operator's) per value of a `ChoiceId`. A key signs once; therefore everything that
 //! an honest player may have to sign twice with different content has two names. That is why a search slot's name
 //! holds the choice that precedes it: a re-organised `Select` makes the operator answer another choice, under
-//! other keys. [`ValueId::path`] and [`ChoiceId::path`] are the stable byte names that enter key derivation.
+//! other keys. [`ValueId::slot`] and [`ChoiceId::slot`] are the stable names that enter key
+//! derivation (`taptree_commit::keys`).
 //!
-//! What an attacker tries: to make two values share a key (paths are injective, tested), or to make the honest
+//! What an attacker tries: to make two values share a key (slots are injective, tested), or to make the honest
 //! operator sign one slot twice.
 
+use taptree_commit::keys::SlotId;
+
 use crate::field::{OpenField, SEGMENT_LEVELS, SEGMENTS};
+use crate::plan::Side;
 
 /// Digits of a 32-byte digest.
 pub const DIGEST_DIGITS: usize = 64;
@@ -66,29 +70,32 @@ impl ValueId {
         }
     }
 
-    /// The stable byte name under which this value's key is derived; injective over values and choices.
-    pub fn path(self) -> [u8; 4] {
+    /// The slot under which this value's key is derived; injective over values and choices.
+    pub fn slot(self) -> SlotId {
         match self {
-            ValueId::Claim(i) => [0, i, 0, 0],
+            ValueId::Claim(i) => slot(format!("claim/{i}")),
             ValueId::Search {
                 round,
-                slot,
+                slot: j,
                 preceding,
             } => {
-                // Choices are below 16, so `+ 1` keeps 0 for "none" and cannot overflow for a valid id.
-                [1, round, slot, preceding.map_or(0, |c| c.saturating_add(1))]
+                let here = slot(format!("search/{round}/{j}"));
+                match preceding {
+                    None => here,
+                    Some(choice) => here.after(u32::from(choice)),
+                }
             }
             ValueId::Open(field) => {
                 let (kind, index) = field.code();
-                [2, kind, index, 0]
+                slot(format!("open/{kind}/{index}"))
             }
             ValueId::Path { segment, level, kind } => {
                 let kind = match kind {
-                    PathKind::Sibling => 0,
-                    PathKind::Old => 1,
-                    PathKind::New => 2,
+                    PathKind::Sibling => "sibling",
+                    PathKind::Old => "old",
+                    PathKind::New => "new",
                 };
-                [3, segment, level, kind]
+                slot(format!("path/{segment}/{level}/{kind}"))
             }
         }
     }
@@ -119,11 +126,15 @@ pub enum ChoiceId {
 }
 
 impl ChoiceId {
-    /// The stable byte name under which this choice's preimage of `value` is derived.
-    pub fn path(self, value: u8) -> [u8; 4] {
+    /// The slot under which `side`'s preimages of this choice are derived.
+    pub fn slot(self, side: Side) -> SlotId {
+        let side = match side {
+            Side::Operator => "operator",
+            Side::Watchtower => "watchtower",
+        };
         match self {
-            ChoiceId::Search(round) => [4, round, value, 0],
-            ChoiceId::Segment => [5, 0, value, 0],
+            ChoiceId::Search(round) => slot(format!("choice/{side}/{round}")),
+            ChoiceId::Segment => slot(format!("choice/{side}/segment")),
         }
     }
 
@@ -134,6 +145,10 @@ impl ChoiceId {
             ChoiceId::Segment => SEGMENTS,
         }
     }
+}
+
+fn slot(path: String) -> SlotId {
+    SlotId::new(path).expect("paths are short and of lower-case letters, digits and slashes")
 }
 
 /// The nibbles of `bytes`, most significant first.
@@ -165,41 +180,30 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn paths_are_injective_over_values_and_choices() {
-        let mut paths = HashSet::new();
-        let mut count = 0;
-        let mut add = |path: [u8; 4]| {
-            count += 1;
-            paths.insert(path)
-        };
-        for i in 0..MAX_CLAIM_WORDS {
-            assert!(add(ValueId::Claim(i).path()));
-        }
-        for round in 0..32 {
+    fn slots_are_injective_over_values_and_choices() {
+        let mut slots = HashSet::new();
+        let mut add = |slot: SlotId| assert!(slots.insert(slot.clone()), "{slot} twice");
+        (0..MAX_CLAIM_WORDS).for_each(|i| add(ValueId::Claim(i).slot()));
+        for round in 0..48 {
             for slot in 1..16 {
                 for preceding in std::iter::once(None).chain((0..16).map(Some)) {
-                    assert!(add(ValueId::Search {
+                    add(ValueId::Search {
                         round,
                         slot,
-                        preceding
+                        preceding,
                     }
-                    .path()));
+                    .slot());
                 }
             }
-            for value in 0..16 {
-                assert!(add(ChoiceId::Search(round).path(value)));
-            }
+            add(ChoiceId::Search(round).slot(Side::Operator));
+            add(ChoiceId::Search(round).slot(Side::Watchtower));
         }
-        for field in OpenField::all() {
-            assert!(add(ValueId::Open(field).path()));
-        }
-        for segment in 0..SEGMENTS {
-            for id in ValueId::path_values(segment) {
-                assert!(add(id.path()));
-            }
-            assert!(add(ChoiceId::Segment.path(segment)));
-        }
-        assert_eq!(paths.len(), count);
+        OpenField::all().for_each(|field| add(ValueId::Open(field).slot()));
+        (0..SEGMENTS)
+            .flat_map(ValueId::path_values)
+            .for_each(|id| add(id.slot()));
+        add(ChoiceId::Segment.slot(Side::Operator));
+        add(ChoiceId::Segment.slot(Side::Watchtower));
     }
 
     #[test]
