@@ -5,7 +5,9 @@
 //! disprove leaves on it. Every digit string is a legal content of every field (leaves, not parsers, convict), so
 //! `set_digits` fails only on a wrong length or a digit above 15.
 
-use crate::field::{MID_NODES, OpenField, STATE_WORDS};
+use zkvm_emulator::StepRecord;
+
+use crate::field::{MID_LEVELS, MID_NODES, OpenField, SEGMENT_LEVELS, STATE_WORDS};
 use crate::value::{bytes_of_nibbles, nibbles, word_nibbles};
 
 /// A 32-byte BLAKE3 digest, chaining value or raw memory leaf.
@@ -136,6 +138,66 @@ pub enum OpeningError {
         /// The field.
         field: OpenField,
     },
+}
+
+impl From<&StepRecord> for Opening {
+    fn from(record: &StepRecord) -> Opening {
+        let after = &record.outcome.after;
+        let mut hint = [0; 96];
+        for (bytes, word) in hint.chunks_exact_mut(4).zip(record.hint) {
+            bytes.copy_from_slice(&word.to_be_bytes());
+        }
+        let mids = |path: &[Hash32]| {
+            MID_LEVELS.map(|level| path.get(usize::from(level)).copied().unwrap_or_default())
+        };
+        Opening {
+            class: record.class,
+            words: record.before.words,
+            root: record.before.root,
+            instr: record.instr,
+            rs: record.rs,
+            rt: record.rt,
+            addr: record.addr,
+            old_leaf: record.old_leaf,
+            new_word: record.outcome.new_word,
+            dest: record.outcome.dest,
+            value: record.outcome.value,
+            hi_next: after.hi,
+            lo_next: after.lo,
+            pc_next: after.pc,
+            next_pc_next: after.next_pc,
+            heap_next: after.heap,
+            tls_next: after.tls,
+            link_next: after.link,
+            status_next: after.status,
+            root_next: record.after.root,
+            cv1: record.digests.cv1,
+            cv2: record.digests.cv2,
+            digest: record.digests.digest,
+            cv1_next: record.digests_after.cv1,
+            cv2_next: record.digests_after.cv2,
+            digest_next: record.digests_after.digest,
+            hint,
+            old_mid: mids(&record.old_path),
+            new_mid: mids(&record.new_path),
+        }
+    }
+}
+
+/// The nodes that `Path` shows for `segment` of a step, in the order of [`crate::ValueId::path_values`]: siblings
+/// from the bottom up, then the old and the new inner nodes. Empty for a segment that does not exist.
+pub fn path_nodes(record: &StepRecord, segment: u8) -> Vec<Hash32> {
+    let Some(&(bottom, top)) = SEGMENT_LEVELS.get(usize::from(segment)) else {
+        return Vec::new();
+    };
+    let (bottom, top) = (usize::from(bottom), usize::from(top));
+    let inner = bottom + 1..top;
+    [
+        &record.siblings[bottom..top],
+        &record.old_path[inner.clone()],
+        &record.new_path[inner],
+    ]
+    .concat()
 }
 
 enum Slot<'a> {

@@ -165,7 +165,7 @@ impl Plan {
         }
         let bits = parts.trailing_zeros() as u8;
         let mut rounds = vec![parts; usize::from(log2_steps / bits)];
-        if log2_steps % bits != 0 {
+        if !log2_steps.is_multiple_of(bits) {
             rounds.push(1 << (log2_steps % bits));
         }
         Plan::new(log2_steps, rounds, claim_words)
