@@ -7,21 +7,30 @@
 //! are the only ways from a secret key to a signature. Asking again for the same statement gives the same signature,
 //! so a caller that crashed may simply repeat.
 //!
-//! [`MemoryGuard`] forgets and is for tests and simulations.
+//! [`FileGuard`] keeps the records in a file; [`MemoryGuard`] forgets and is for tests and simulations.
 //!
 //! # What an attacker tries here
 //!
-//! - *Crashing the process, or the machine, between writes*: the record is durable before the signature leaves.
+//! - *Crashing the process, or the machine, between writes*: see [`FileGuard`] for the order of writes. The tests cut
+//!   the power at every byte of every write.
 //! - *Restoring an older copy of the database*: a counter beside the log says how many records there must be.
 //! - *Running two processes on one store*: a lock file held for as long as the store is open.
 //! - *Reorganising the chain after an answer*: slots are separate per preceding choice ([`crate::keys::SlotId`]), so
 //!   another choice asks another slot.
+
+mod disk;
+mod file;
+mod log;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use crate::choice::{ChoiceError, Preimage};
 use crate::keys::{ChoiceKey, InstanceId, SlotId, ValueKey};
 use crate::wots::{Signature, Value, WotsError};
+
+pub use file::FileGuard;
 
 /// What a slot says: the one thing that it may ever say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,30 +107,31 @@ pub enum GuardError {
     #[error("sign-once store: exists already")]
     Exists,
     /// The log is older than the counter, or the counter older than the log.
-    #[error("sign-once store: restored from an older copy: counter says {counter} records, log has {log}")]
+    #[error("sign-once store: restored from an older copy: counter says {counter} entries, log has {log}")]
     WentBackwards {
-        /// Records by the counter.
+        /// Entries by the counter.
         counter: u64,
-        /// Whole records in the log.
+        /// Whole entries in the log.
         log: u64,
     },
     /// The log or the counter was altered.
-    #[error("sign-once store: {what} is damaged at record {record}")]
+    #[error("sign-once store: {what} is damaged after entry {entry}")]
     Damaged {
         /// `log` or `counter`.
         what: &'static str,
-        /// Records before the damage.
-        record: u64,
+        /// Whole entries before the damage.
+        entry: u64,
     },
 }
 
 /// A guard over one-time keys.
 pub trait SignOnce {
-    /// Puts `record` on record durably, or finds it there.
+    /// Puts `records` on record durably and together, or finds them there.
     ///
     /// # Errors
-    /// [`GuardError::Used`] if the slot says something else; storage errors. After an error nothing may leave.
-    fn record(&mut self, record: Record) -> Result<(), GuardError>;
+    /// [`GuardError::Used`] if a slot says something else, on record or earlier in `records`; storage errors. After an
+    /// error nothing may leave.
+    fn record(&mut self, records: Vec<Record>) -> Result<(), GuardError>;
 
     /// What a slot said, if it did.
     fn statement(&self, instance: &InstanceId, slot: &SlotId) -> Option<&Statement>;
@@ -133,13 +143,26 @@ pub trait SignOnce {
     /// [`Self::record`].
     fn sign(&mut self, key: &ValueKey, value: &Value) -> Result<Signature, GuardError> {
         let signature = key.secret().sign(value)?;
-        let statement = Statement::Value(value.clone());
-        self.record(Record {
-            instance: key.instance(),
-            slot: key.slot().clone(),
-            statement,
-        })?;
+        self.record(vec![value_record(key, value)])?;
         Ok(signature)
+    }
+
+    /// Signs the values of one message: all are recorded in one write, or none is.
+    ///
+    /// # Errors
+    /// Those of [`Self::sign`].
+    fn sign_all(&mut self, values: &[(&ValueKey, &Value)]) -> Result<Vec<Signature>, GuardError> {
+        let signatures: Vec<_> = values
+            .iter()
+            .map(|(key, value)| key.secret().sign(value))
+            .collect::<Result<_, _>>()?;
+        self.record(
+            values
+                .iter()
+                .map(|(key, value)| value_record(key, value))
+                .collect(),
+        )?;
+        Ok(signatures)
     }
 
     /// Records the choice of `value` for the key's slot, then reveals its preimage.
@@ -149,12 +172,20 @@ pub trait SignOnce {
     fn reveal(&mut self, key: &ChoiceKey, value: usize) -> Result<Preimage, GuardError> {
         let preimage = key.secrets().reveal(value)?;
         let statement = Statement::Choice(u16::try_from(value).expect("a choice has at most 16 values"));
-        self.record(Record {
+        self.record(vec![Record {
             instance: key.instance(),
             slot: key.slot().clone(),
             statement,
-        })?;
+        }])?;
         Ok(preimage)
+    }
+}
+
+fn value_record(key: &ValueKey, value: &Value) -> Record {
+    Record {
+        instance: key.instance(),
+        slot: key.slot().clone(),
+        statement: Statement::Value(value.clone()),
     }
 }
 
@@ -163,18 +194,37 @@ pub trait SignOnce {
 struct Spoken(BTreeMap<(InstanceId, SlotId), Statement>);
 
 impl Spoken {
-    /// Whether `record` is new; `false` if it is on record already.
-    fn is_new(&self, record: &Record) -> Result<bool, GuardError> {
-        match self.0.get(&(record.instance, record.slot.clone())) {
-            None => Ok(true),
-            Some(used) if *used == record.statement => Ok(false),
-            Some(used) => Err(GuardError::Used {
-                instance: record.instance,
-                slot: record.slot.clone(),
-                used: used.clone(),
-                asked: record.statement.clone(),
-            }),
+    /// The records that are not there yet, each once.
+    fn new_among(&self, records: Vec<Record>) -> Result<Vec<Record>, GuardError> {
+        let mut new: Vec<Record> = Vec::new();
+        let mut fresh = Spoken::default();
+        for record in records {
+            let used = self
+                .get(&record.instance, &record.slot)
+                .or(fresh.get(&record.instance, &record.slot));
+            match used {
+                None => {
+                    fresh.insert(record.clone());
+                    new.push(record);
+                }
+                Some(used) if *used == record.statement => {}
+                Some(used) => {
+                    let used = used.clone();
+                    let Record {
+                        instance,
+                        slot,
+                        statement: asked,
+                    } = record;
+                    return Err(GuardError::Used {
+                        instance,
+                        slot,
+                        used,
+                        asked,
+                    });
+                }
+            }
         }
+        Ok(new)
     }
 
     fn insert(&mut self, record: Record) {
@@ -198,10 +248,11 @@ impl MemoryGuard {
 }
 
 impl SignOnce for MemoryGuard {
-    fn record(&mut self, record: Record) -> Result<(), GuardError> {
-        if self.0.is_new(&record)? {
-            self.0.insert(record);
-        }
+    fn record(&mut self, records: Vec<Record>) -> Result<(), GuardError> {
+        self.0
+            .new_among(records)?
+            .into_iter()
+            .for_each(|record| self.0.insert(record));
         Ok(())
     }
 
