@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::Bitcoind;
 use crate::mempool::{self, Accepted, AcceptedPackage, Rejection, Verdict};
-use crate::rpc::{Rpc, RpcError};
+use crate::rpc::RpcError;
 
 /// Blocks mined in one call, so that a call ends well within the client's time limit.
 const BLOCKS_PER_CALL: u32 = 200;
@@ -87,21 +87,21 @@ pub struct Reorg {
 /// The chain of a node. Cheap to make; made by [`Bitcoind::chain`].
 #[derive(Debug, Clone, Copy)]
 pub struct Chain<'n> {
-    rpc: &'n Rpc,
+    node: &'n Bitcoind,
 }
 
 impl<'n> Chain<'n> {
     pub(crate) fn new(node: &'n Bitcoind) -> Self {
-        Self { rpc: node.rpc() }
+        Self { node }
     }
 
-    /// A call that has no method of its own here.
+    /// Calls the node.
     pub(crate) fn call<T: serde::de::DeserializeOwned>(
         &self,
         call: &str,
         params: &[Value],
     ) -> Result<T, RpcError> {
-        self.rpc.call(call, params)
+        self.node.call(call, params)
     }
 
     /// The tip's height; the genesis block is 0.
@@ -110,7 +110,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`].
     pub fn height(&self) -> Result<u32, ChainError> {
-        Ok(self.rpc.call("getblockcount", &[])?)
+        Ok(self.call("getblockcount", &[])?)
     }
 
     /// The tip's hash.
@@ -119,7 +119,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`].
     pub fn tip(&self) -> Result<BlockHash, ChainError> {
-        Ok(self.rpc.call("getbestblockhash", &[])?)
+        Ok(self.call("getbestblockhash", &[])?)
     }
 
     /// The hash of the active chain's block at `height`.
@@ -128,7 +128,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`], also above the tip.
     pub fn block_hash(&self, height: u32) -> Result<BlockHash, ChainError> {
-        Ok(self.rpc.call("getblockhash", &[json!(height)])?)
+        Ok(self.call("getblockhash", &[json!(height)])?)
     }
 
     /// A block with all its transactions.
@@ -137,7 +137,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`], also for an unknown block.
     pub fn block(&self, hash: BlockHash) -> Result<Block, ChainError> {
-        let hex: String = self.rpc.call("getblock", &[json!(hash), json!(0)])?;
+        let hex: String = self.call("getblock", &[json!(hash), json!(0)])?;
         Ok(decode("getblock", &hex)?)
     }
 
@@ -169,9 +169,8 @@ impl<'n> Chain<'n> {
         let mut left = n;
         while left > 0 {
             let now = left.min(BLOCKS_PER_CALL);
-            let hashes: Vec<BlockHash> = self
-                .rpc
-                .call("generatetoaddress", &[json!(now), json!(address.to_string())])?;
+            let hashes: Vec<BlockHash> =
+                self.call("generatetoaddress", &[json!(now), json!(address.to_string())])?;
             if hashes.len() != now as usize {
                 return Err(malformed(
                     "generatetoaddress",
@@ -211,9 +210,7 @@ impl<'n> Chain<'n> {
             hash: BlockHash,
         }
         let txs: Vec<String> = txs.iter().map(serialize_hex).collect();
-        let mined: Mined = self
-            .rpc
-            .call("generateblock", &[json!(nobody().to_string()), json!(txs)])?;
+        let mined: Mined = self.call("generateblock", &[json!(nobody().to_string()), json!(txs)])?;
         Ok(mined.hash)
     }
 
@@ -232,7 +229,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`]; a refusal is a [`Verdict`].
     pub fn probe(&self, tx: &Transaction) -> Result<Verdict, ChainError> {
-        let answer: Value = self.rpc.call(
+        let answer: Value = self.call(
             "testmempoolaccept",
             &[json!([serialize_hex(tx)]), json!(ANY_FEE_RATE)],
         )?;
@@ -249,7 +246,7 @@ impl<'n> Chain<'n> {
             Verdict::Accepted(accepted) => accepted,
             Verdict::Rejected(rejection) => return Err(ChainError::Rejected(rejection)),
         };
-        let sent: Txid = self.rpc.call(
+        let sent: Txid = self.call(
             "sendrawtransaction",
             &[json!(serialize_hex(tx)), json!(ANY_FEE_RATE), json!(ANY_BURN)],
         )?;
@@ -274,9 +271,7 @@ impl<'n> Chain<'n> {
         child: &Transaction,
     ) -> Result<AcceptedPackage, ChainError> {
         let package = json!([serialize_hex(parent), serialize_hex(child)]);
-        let answer: Value = self
-            .rpc
-            .call("submitpackage", &[package, json!(ANY_FEE_RATE), json!(ANY_BURN)])?;
+        let answer: Value = self.call("submitpackage", &[package, json!(ANY_FEE_RATE), json!(ANY_BURN)])?;
         mempool::package_verdict(&answer, parent, child)?.map_err(ChainError::Rejected)
     }
 
@@ -301,7 +296,7 @@ impl<'n> Chain<'n> {
             tx: Vec<Txid>,
         }
         let block = self.mine(1)?[0];
-        let listing: Listing = self.rpc.call("getblock", &[json!(block), json!(1)])?;
+        let listing: Listing = self.call("getblock", &[json!(block), json!(1)])?;
         let place = |&txid: &Txid| match listing.tx.iter().position(|&t| t == txid) {
             Some(position) => Ok(Confirmation {
                 block,
@@ -334,7 +329,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`].
     pub fn mempool(&self) -> Result<Vec<Txid>, ChainError> {
-        Ok(self.rpc.call("getrawmempool", &[])?)
+        Ok(self.call("getrawmempool", &[])?)
     }
 
     /// The output at `outpoint` if the active chain has it and no block of it spends it; the mempool does not count.
@@ -354,7 +349,7 @@ impl<'n> Chain<'n> {
         struct Script {
             hex: bitcoin::ScriptBuf,
         }
-        let found: Option<Unspent> = self.rpc.call(
+        let found: Option<Unspent> = self.call(
             "gettxout",
             &[json!(outpoint.txid), json!(outpoint.vout), json!(false)],
         )?;
@@ -371,7 +366,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`], also for an unknown transaction.
     pub fn transaction(&self, txid: Txid) -> Result<Transaction, ChainError> {
-        let hex: String = self.rpc.call("getrawtransaction", &[json!(txid)])?;
+        let hex: String = self.call("getrawtransaction", &[json!(txid)])?;
         Ok(decode("getrawtransaction", &hex)?)
     }
 
@@ -381,7 +376,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`].
     pub fn invalidate(&self, block: BlockHash) -> Result<(), ChainError> {
-        Ok(self.rpc.call::<()>("invalidateblock", &[json!(block)])?)
+        Ok(self.call::<()>("invalidateblock", &[json!(block)])?)
     }
 
     /// Undoes [`invalidate`](Self::invalidate); the longest chain wins.
@@ -390,7 +385,7 @@ impl<'n> Chain<'n> {
     ///
     /// [`ChainError::Rpc`].
     pub fn reconsider(&self, block: BlockHash) -> Result<(), ChainError> {
-        Ok(self.rpc.call::<()>("reconsiderblock", &[json!(block)])?)
+        Ok(self.call::<()>("reconsiderblock", &[json!(block)])?)
     }
 
     /// Replaces the last `depth` blocks by `depth + 1` empty ones.

@@ -224,6 +224,9 @@ fn on_path(path: &std::ffi::OsStr) -> Option<PathBuf> {
 }
 
 /// What the program prints when asked for its version.
+///
+/// Even then bitcoind reads and writes files below the user's home, and two at once can get in each other's way; so each is
+/// given an empty one.
 fn ask_version(exe: &Path) -> io::Result<String> {
     const PATIENCE: Duration = Duration::from_secs(60);
     const ENOUGH: u64 = 4096;
@@ -246,7 +249,6 @@ fn ask_version(exe: &Path) -> io::Result<String> {
     };
     let (said, complained) = (read(stdout), read(stderr));
     let status = process.wait(PATIENCE)?;
-    // Ends the readers too, should a grandchild keep the pipes open.
     process.kill();
     let Some(status) = status else {
         return Err(io::Error::other(format!(

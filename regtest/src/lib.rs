@@ -39,6 +39,7 @@ mod coins;
 mod datadir;
 mod exe;
 mod funds;
+mod last_words;
 mod login;
 mod mempool;
 mod node;
@@ -46,7 +47,6 @@ mod process;
 mod progress;
 mod release;
 mod rpc;
-mod start_failure;
 mod test_node;
 
 pub use bitcoincore_rpc::Auth;

@@ -13,16 +13,22 @@ use std::time::{Duration, Instant};
 
 use bitcoincore_rpc::{Auth, Client};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::datadir::DataDir;
+use crate::last_words::LastWords;
 use crate::login::Login;
 use crate::process::Process;
 use crate::rpc::{CALL_TIMEOUT, Rpc, RpcError};
-use crate::start_failure::StartFailure;
 use crate::{BitcoindExe, Chain, CoreRelease};
 
 /// A fresh node preallocates 17 MiB for its first block and undo files, and refuses to start below 50 MiB.
 const FREE_SPACE_TO_START: u64 = 100 << 20;
+/// Bitcoin Core shuts down when less is free (its `nMinDiskSpace`).
+const FREE_SPACE_TO_GO_ON: u64 = 50 << 20;
+/// Bitcoin Core's code for a call that failed for reasons of its own, such as a block that it cannot write.
+const RPC_INTERNAL_ERROR: i32 = -32603;
 /// How often a node is started again because its port was taken between finding it free and binding it.
 const PORT_ATTEMPTS: u32 = 10;
 /// How long an orderly stop may take before the node is killed.
@@ -261,8 +267,12 @@ impl Bitcoind {
         Chain::new(self)
     }
 
-    pub(crate) fn rpc(&self) -> &Rpc {
-        &self.rpc
+    /// Makes a call; an error says so if the node, being ours, has no room left on disk.
+    pub(crate) fn call<T: DeserializeOwned>(&self, call: &str, params: &[Value]) -> Result<T, RpcError> {
+        self.rpc.call(call, params).map_err(|error| match &self.ours {
+            Some(ours) => ours.with_last_words(call, error),
+            None => error,
+        })
     }
 
     /// Stops the node in an orderly way and starts it again on the same data folder and port.
@@ -285,7 +295,8 @@ impl Bitcoind {
     fn wait_until_ready(mut ours: Ours) -> Result<Self, NodeError> {
         let start = Instant::now();
         let url = format!("http://127.0.0.1:{}", ours.port);
-        let probe = Rpc::new(&url, ours.login.auth(), Duration::from_secs(5))?;
+        // Short, as it may be another program that listens there and says nothing.
+        let probe = Rpc::new(&url, ours.login.auth(), Duration::from_secs(1))?;
         loop {
             let io = |source| NodeError::CannotRun {
                 path: ours.exe.clone(),
@@ -294,7 +305,7 @@ impl Bitcoind {
             if let Some(status) = ours.process.exited().map_err(io)? {
                 return Err(ours.why_ended(status));
             }
-            if probe.call::<serde_json::Value>("getblockchaininfo", &[]).is_ok() {
+            if probe.call::<Value>("getblockchaininfo", &[]).is_ok() {
                 break;
             }
             if start.elapsed() > ours.patience {
@@ -319,8 +330,32 @@ impl Bitcoind {
 }
 
 impl Ours {
-    fn last_words(&self) -> StartFailure {
-        StartFailure::read(self.datadir.path())
+    fn last_words(&self) -> LastWords {
+        LastWords::read(self.datadir.path())
+    }
+
+    /// A node that runs out of disk fails the call at hand and shuts down. Its log would say why, had it room to.
+    fn with_last_words(&self, call: &str, error: RpcError) -> RpcError {
+        let out_of_order = match error {
+            RpcError::Unreachable { .. } => true,
+            RpcError::Refused { code, .. } => code == RPC_INTERNAL_ERROR,
+            _ => false,
+        };
+        let path = self.datadir.path();
+        let words = self.last_words();
+        let no_room = || free_space(path).is_ok_and(|free| free < FREE_SPACE_TO_GO_ON);
+        match error {
+            _ if out_of_order && (words.is_disk_full() || no_room()) => RpcError::DiskFull {
+                call: call.into(),
+                path: path.into(),
+            },
+            RpcError::Unreachable { call, url, reason } => RpcError::Unreachable {
+                call,
+                url,
+                reason: format!("{reason}; its log ends: {words}"),
+            },
+            other => other,
+        }
     }
 
     fn why_ended(&self, status: ExitStatus) -> NodeError {
@@ -346,6 +381,9 @@ impl Ours {
     /// Asks the node to stop, then makes sure that it has.
     fn stop(&mut self) {
         let url = format!("http://127.0.0.1:{}", self.port);
+        if !matches!(self.process.exited(), Ok(None)) {
+            return;
+        }
         let asked = Rpc::new(&url, self.login.auth(), Duration::from_secs(5))
             .and_then(|rpc| rpc.call::<String>("stop", &[]));
         match asked {
@@ -373,7 +411,7 @@ fn launch(
     port: u16,
     login: &Login,
 ) -> Result<Process, NodeError> {
-    let stderr = StartFailure::stderr_file(datadir);
+    let stderr = LastWords::stderr_file(datadir);
     let stderr = File::create(&stderr).map_err(|source| NodeError::DataDir { path: stderr, source })?;
     let mut command = Command::new(exe);
     command

@@ -4,6 +4,7 @@
 //! code and words), nobody answered ([`RpcError::Unreachable`]), or the answer makes no sense
 //! ([`RpcError::Malformed`]). The last one is what a hostile or foreign server can cause; none panics.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bitcoincore_rpc::jsonrpc::{self, minreq_http::MinreqHttpTransport};
@@ -45,6 +46,14 @@ pub enum RpcError {
         call: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The node ran out of disk and shuts down.
+    #[error("{call}: disk full: the node cannot write to {}", path.display())]
+    DiskFull {
+        /// The name of the call.
+        call: String,
+        /// The node's data folder.
+        path: PathBuf,
     },
     /// The password or the cookie file cannot be read.
     #[error("cannot read the node's credentials: {0}")]

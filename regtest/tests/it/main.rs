@@ -2,6 +2,7 @@
 
 mod accept;
 mod bad_nodes;
+mod full_disk;
 mod funds;
 mod lifecycle;
 mod orphan;

@@ -1,4 +1,4 @@
-//! What a node that failed to start left behind: the end of its standard error and of its `debug.log`.
+//! What a node that failed left behind: the end of its standard error and of its `debug.log`.
 //!
 //! Invariant: whatever those files hold, one short line comes of it.
 
@@ -12,12 +12,12 @@ const TAIL: u64 = 16 << 10;
 
 /// The ends of a node's two logs.
 #[derive(Debug)]
-pub(crate) struct StartFailure {
+pub(crate) struct LastWords {
     stderr: String,
     debug_log: String,
 }
 
-impl StartFailure {
+impl LastWords {
     /// Where a node's standard error goes.
     pub(crate) fn stderr_file(datadir: &Path) -> PathBuf {
         datadir.join("stderr.log")
@@ -48,7 +48,7 @@ impl StartFailure {
     }
 }
 
-impl fmt::Display for StartFailure {
+impl fmt::Display for LastWords {
     /// The last lines that name an error, else the last line of all.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = || {
@@ -95,8 +95,8 @@ fn tail(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn failure(stderr: &str, debug_log: &str) -> StartFailure {
-        StartFailure {
+    fn failure(stderr: &str, debug_log: &str) -> LastWords {
+        LastWords {
             stderr: stderr.into(),
             debug_log: debug_log.into(),
         }
@@ -137,10 +137,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut bytes = vec![0xff_u8; 1 << 20];
         bytes.extend_from_slice(b"\nthe end\n");
-        std::fs::write(StartFailure::stderr_file(dir.path()), bytes).unwrap();
-        assert_eq!(StartFailure::read(dir.path()).to_string(), "the end");
+        std::fs::write(LastWords::stderr_file(dir.path()), bytes).unwrap();
+        assert_eq!(LastWords::read(dir.path()).to_string(), "the end");
         assert_eq!(
-            StartFailure::read(Path::new("/nonexistent")).to_string(),
+            LastWords::read(Path::new("/nonexistent")).to_string(),
             "it wrote nothing"
         );
     }
