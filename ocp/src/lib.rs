@@ -4,6 +4,7 @@
 
 pub mod boundary;
 pub mod content;
+pub mod conviction;
 pub mod deadline;
 pub mod field;
 pub mod keyset;
@@ -14,6 +15,7 @@ pub mod value;
 
 pub use boundary::{Boundary, BoundaryCase, End};
 pub use content::Content;
+pub use conviction::{LeafItems, LeafSet};
 pub use deadline::Deadlines;
 pub use field::OpenField;
 pub use keyset::{AllKeys, ClaimKeys, DisputeKeys};

@@ -16,7 +16,7 @@ pub const HEADROOM: usize = 20;
 /// Most witness items that the values of one input may take.
 pub const MAX_VALUE_ITEMS: usize = MAX_STACK_ITEMS - HEADROOM;
 
-/// Witness items of a signed value: element and digit for each digit, checksum included.
+/// Witness items of a signed value: digit and element for each digit, checksum included.
 pub fn value_items(id: ValueId) -> usize {
     2 * (id.digits() + checksum_digits(id.digits()))
 }
