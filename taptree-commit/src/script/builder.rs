@@ -321,15 +321,16 @@ impl ScriptBuilder {
         self.unstash();
         let items = value.items();
         let start = self.stack.len().saturating_sub(items.len());
-        if !items.is_empty() && self.stack.get(start..) == Some(&items[..]) {
-            return value;
+        let in_place = self.stack.get(start..) == Some(&items[..]);
+        let mut fresh = Vec::with_capacity(items.len());
+        for item in items {
+            fresh.push(if in_place {
+                self.own(Source::Move(item))
+            } else {
+                self.fetch(Source::Move(item))
+            });
         }
-        let mut items = items
-            .into_iter()
-            .map(|item| self.fetch(Source::Move(item)))
-            .collect::<Vec<_>>()
-            .into_iter();
-        value.over(&mut items)
+        value.over(&mut fresh.into_iter())
     }
 
     /// The operand as a word of its own: a copy of a borrowed one, a moved one itself, or a pushed constant.
@@ -483,6 +484,7 @@ impl ScriptBuilder {
 
     /// Depth of an item that must be live, or a recorded error.
     pub(super) fn depth(&mut self, item: Item) -> Option<usize> {
+        self.unstash();
         self.reach(item)
     }
 

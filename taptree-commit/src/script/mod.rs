@@ -54,7 +54,13 @@
 
 mod builder;
 mod error;
+mod field;
+mod logic;
+mod multiply;
 mod number;
+mod select;
+mod shift;
+mod signed;
 mod tables;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

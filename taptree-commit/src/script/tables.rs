@@ -16,8 +16,6 @@ pub(super) enum Table {
     ShiftRight(u8),
     /// `x -> leading zero bits of the nibble`, 0..=4.
     LeadingZeros,
-    /// `x -> x^2 / 4` rounded down, for 0..=30: products of nibbles are differences of two of them.
-    QuarterSquares,
 }
 
 impl Table {
@@ -30,7 +28,6 @@ impl Table {
             Table::ShiftLeft(r) => (0..16).map(|x| (x << r) & 15).collect(),
             Table::ShiftRight(r) => (0..16).map(|x| x >> r).collect(),
             Table::LeadingZeros => (0..16u8).map(|x| i64::from(x.leading_zeros()) - 4).collect(),
-            Table::QuarterSquares => (0..31).map(|x| x * x / 4).collect(),
         }
     }
 }
