@@ -266,17 +266,17 @@ fn shifts_by_variables() {
 fn bytes_within_a_word() {
     let (memory, register) = (0x8123_45f7u32, 0xa9bc_de6fu32);
     let m = memory.to_be_bytes();
-    for b in 0..4usize {
+    for (b, byte) in m.into_iter().enumerate() {
         let words = [memory, register, b as u32];
         let index = |s: &mut ScriptBuilder, w: &Word| s.bits(w, 1, 0);
         let left_shift = 8 * b as u32;
         let right_shift = 8 * (3 - b as u32);
         let low_mask = |bits: u32| if bits == 0 { 0 } else { u32::MAX >> (32 - bits) };
-        computes(&words, i32::from(m[b] as i8) as u32, |s, w| {
+        computes(&words, i32::from(byte as i8) as u32, |s, w| {
             let i = index(s, &w[2]);
             s.load_byte_signed(&w[0], &i)
         });
-        computes(&words, m[b].into(), |s, w| {
+        computes(&words, byte.into(), |s, w| {
             let i = index(s, &w[2]);
             s.load_byte(&w[0], &i)
         });
