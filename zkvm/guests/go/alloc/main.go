@@ -15,17 +15,19 @@ import (
 	_ "tapestry.local/guests/guest" // the entry point
 )
 
-// node is one node of a binary tree that is built, summed and dropped.
+// node is one node of a binary tree that is built, summed and dropped; its
+// ballast makes the collector run often without many steps.
 type node struct {
 	left, right *node
 	value       int
+	ballast     [125]byte
 }
 
 func build(depth, value int) *node {
 	if depth == 0 {
 		return &node{value: value}
 	}
-	return &node{build(depth-1, 2*value), build(depth-1, 2*value+1), value}
+	return &node{left: build(depth-1, 2*value), right: build(depth-1, 2*value+1), value: value}
 }
 
 func (n *node) sum() int {
@@ -93,7 +95,7 @@ func main() {
 	runtime.ReadMemStats(&before)
 	keep := build(10, 1)
 	sum := 0
-	for i := 0; i < 400; i++ {
+	for i := 0; i < 60; i++ {
 		sum += build(10, i).sum() & 0xffff
 	}
 	runtime.GC()

@@ -29,6 +29,15 @@ func gcBgMarkWorker()
 //go:linkname gcBgMarkWorkerCount runtime.gcBgMarkWorkerCount
 var gcBgMarkWorkerCount int32
 
+// scavenger is the head of the runtime's scavengerState: a lock, the goroutine,
+// and whether it waits to be woken.
+//
+//go:linkname scavenger runtime.scavenger
+var scavenger struct {
+	lock, g uintptr
+	parked  bool
+}
+
 //go:linkname maxstacksize runtime.maxstacksize
 var maxstacksize uintptr
 
@@ -64,6 +73,9 @@ func start() {
 	runtime.Gosched() // it runs until it waits for work
 	gcBgMarkWorkerCount = 1
 	gcenable()
+	// The goroutine that gives freed pages back to the kernel waits by now. It is
+	// never to wake: between batches it would sleep, and there is no clock.
+	scavenger.parked = false
 	doInit(&mainInitTask)
 	mainMain()
 	exit(0)
