@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bitcoincore_rpc::{Auth, Client};
+use rand::Rng;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -197,7 +198,7 @@ impl Bitcoind {
             let datadir = DataDir::create(&options.parent).map_err(datadir_error)?;
             let login = Login::random();
             let process = launch(exe.bitcoind(), &options.args, datadir.path(), port, &login)?;
-            let ours = Ours {
+            let mut ours = Ours {
                 process,
                 exe: exe.bitcoind().into(),
                 args: options.args.clone(),
@@ -206,11 +207,18 @@ impl Bitcoind {
                 patience: options.patience,
                 datadir,
             };
-            match Self::wait_until_ready(ours) {
+            match ours.wait_until_ready() {
+                Ok((rpc, release)) => {
+                    return Ok(Self {
+                        ours: Some(ours),
+                        rpc,
+                        release,
+                    });
+                }
                 Err(NodeError::PortBusy(_)) if options.rpc_port.is_none() && attempt < PORT_ATTEMPTS => {
                     attempt += 1;
                 }
-                result => return result,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -275,61 +283,62 @@ impl Bitcoind {
         })
     }
 
-    /// Stops the node in an orderly way and starts it again on the same data folder and port.
+    /// Stops the node in an orderly way and starts it again on the same data folder and port. Its mempool is as before.
     ///
     /// # Errors
     ///
-    /// As for [`start_with`](Self::start_with), and [`NodeError::NotOurs`]. After an error the node is gone.
-    pub fn restart(self) -> Result<Self, NodeError> {
-        let url = self.rpc.url().to_owned();
-        let mut ours = self.into_ours().ok_or(NodeError::NotOurs(url))?;
+    /// As for [`start_with`](Self::start_with), and [`NodeError::NotOurs`]. After any other error the node is down.
+    pub fn restart(&mut self) -> Result<(), NodeError> {
+        let Some(ours) = &mut self.ours else {
+            return Err(NodeError::NotOurs(self.rpc.url().into()));
+        };
         ours.stop();
         ours.process = launch(&ours.exe, &ours.args, ours.datadir.path(), ours.port, &ours.login)?;
-        Self::wait_until_ready(ours)
+        (self.rpc, self.release) = ours.wait_until_ready()?;
+        Ok(())
+    }
+}
+
+impl Ours {
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn into_ours(mut self) -> Option<Ours> {
-        self.ours.take()
-    }
-
-    fn wait_until_ready(mut ours: Ours) -> Result<Self, NodeError> {
+    fn wait_until_ready(&mut self) -> Result<(Rpc, CoreRelease), NodeError> {
         let start = Instant::now();
-        let url = format!("http://127.0.0.1:{}", ours.port);
         // Short, as it may be another program that listens there and says nothing.
-        let probe = Rpc::new(&url, ours.login.auth(), Duration::from_secs(1))?;
+        let probe = Rpc::new(&self.url(), self.login.auth(), Duration::from_secs(1))?;
         loop {
             let io = |source| NodeError::CannotRun {
-                path: ours.exe.clone(),
+                path: self.exe.clone(),
                 source,
             };
-            if let Some(status) = ours.process.exited().map_err(io)? {
-                return Err(ours.why_ended(status));
+            if let Some(status) = self.process.exited().map_err(io)? {
+                return Err(self.why_ended(status));
             }
-            if probe.call::<Value>("getblockchaininfo", &[]).is_ok() {
+            // Calls are answered from when the chain is loaded; the mempool is read after that.
+            if probe
+                .call::<MempoolInfo>("getmempoolinfo", &[])
+                .is_ok_and(|info| info.loaded)
+            {
                 break;
             }
-            if start.elapsed() > ours.patience {
-                let reason = ours.last_words().to_string();
+            if start.elapsed() > self.patience {
+                let reason = self.last_words().to_string();
                 return Err(NodeError::NotReady {
-                    path: ours.exe.clone(),
-                    patience: ours.patience,
+                    path: self.exe.clone(),
+                    patience: self.patience,
                     reason,
                 });
             }
             thread::sleep(Duration::from_millis(10));
         }
-        let rpc = Rpc::new(&url, ours.login.auth(), CALL_TIMEOUT)?;
+        let rpc = Rpc::new(&self.url(), self.login.auth(), CALL_TIMEOUT)?;
         let release = check_node(&rpc)?;
-        tracing::debug!(%url, %release, "bitcoind is ready");
-        Ok(Self {
-            ours: Some(ours),
-            rpc,
-            release,
-        })
+        tracing::debug!(url = rpc.url(), %release, "bitcoind is ready");
+        Ok((rpc, release))
     }
-}
 
-impl Ours {
     fn last_words(&self) -> LastWords {
         LastWords::read(self.datadir.path())
     }
@@ -380,10 +389,10 @@ impl Ours {
 
     /// Asks the node to stop, then makes sure that it has.
     fn stop(&mut self) {
-        let url = format!("http://127.0.0.1:{}", self.port);
         if !matches!(self.process.exited(), Ok(None)) {
             return;
         }
+        let url = self.url();
         let asked = Rpc::new(&url, self.login.auth(), Duration::from_secs(5))
             .and_then(|rpc| rpc.call::<String>("stop", &[]));
         match asked {
@@ -488,6 +497,11 @@ fn forbidden(argument: &str) -> bool {
 }
 
 #[derive(Deserialize)]
+struct MempoolInfo {
+    loaded: bool,
+}
+
+#[derive(Deserialize)]
 struct BlockchainInfo {
     chain: String,
 }
@@ -516,8 +530,19 @@ fn check_node(rpc: &Rpc) -> Result<CoreRelease, NodeError> {
     Ok(found)
 }
 
+/// A port that nobody listens on, below those that systems hand out for outgoing connections (from 32768 on Linux), of which
+/// each call takes one.
 fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    let mut rng = rand::thread_rng();
+    let mut bind = || TcpListener::bind(("127.0.0.1", rng.gen_range(15_000..32_000)));
+    let mut bound = bind();
+    for _ in 0..100 {
+        if bound.is_ok() {
+            break;
+        }
+        bound = bind();
+    }
+    Ok(bound?.local_addr()?.port())
 }
 
 /// Bytes that an ordinary user can still write where `path` lies.
@@ -541,6 +566,13 @@ fn check_free_space(path: &Path) -> std::io::Result<Result<(), NodeError>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Bitcoind>();
+        shared::<Chain<'_>>();
+    }
 
     #[test]
     fn what_changes_chain_or_policy_is_forbidden() {

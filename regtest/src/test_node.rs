@@ -85,11 +85,8 @@ impl TestNode {
     /// # Errors
     ///
     /// [`NodeError`].
-    pub fn restart(self) -> Result<Self, NodeError> {
-        Ok(Self {
-            bitcoind: self.bitcoind.restart()?,
-            funds: self.funds,
-        })
+    pub fn restart(&mut self) -> Result<(), NodeError> {
+        self.bitcoind.restart()
     }
 }
 

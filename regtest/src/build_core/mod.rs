@@ -23,6 +23,9 @@ pub const SOURCE_VERSION: &str = "0.4.1";
 /// Source, objects and programs together take 105 MB.
 const FREE_SPACE_TO_BUILD: u64 = 200 << 20;
 
+/// Begins the name of a folder that a build works in.
+const WORK: &str = "bitcoind-building-";
+
 /// A step of a build. [`fmt::Display`] gives a line for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -113,6 +116,7 @@ pub(crate) fn cached_or_built(
     if bitcoind.is_file() {
         return Ok(bitcoind);
     }
+    remove_abandoned(cache);
     let missing = tools::missing();
     if !missing.is_empty() {
         return Err(BuildError::Missing(missing));
@@ -139,6 +143,16 @@ pub(crate) fn cached_or_built(
     fs::rename(built, &folder).map_err(in_cache(&folder))?;
     progress(BuildEvent::Installed(bitcoind.clone()));
     Ok(bitcoind)
+}
+
+/// Removes what builds left that were killed. Called with the lock held, so none is under way.
+fn remove_abandoned(cache: &Path) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(WORK) {
+            // What cannot be removed now costs space only.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn lock(path: &Path, progress: &mut dyn FnMut(BuildEvent)) -> Result<File, BuildError> {
@@ -168,5 +182,67 @@ fn in_cache(path: &Path) -> impl Fn(io::Error) -> BuildError + '_ {
             path: path.into(),
             source,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = "bitcoind-libbitcoinkernel-sys-0.4.1";
+
+    #[test]
+    fn what_is_cached_is_taken_without_a_build() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join(FOLDER);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("bitcoind"), "").unwrap();
+        let found = cached_or_built(cache.path(), &mut |event| panic!("must not build: {event:?}")).unwrap();
+        assert_eq!(found, folder.join("bitcoind"));
+    }
+
+    #[test]
+    fn the_second_process_waits_and_takes_what_the_first_built() {
+        let cache = tempfile::tempdir().unwrap();
+        let held = File::create(cache.path().join("bitcoind-build.lock")).unwrap();
+        held.lock().unwrap();
+        let mut held = Some(held);
+        let mut waited = false;
+        // The first one finishes when the second one is seen to wait.
+        let found = cached_or_built(cache.path(), &mut |event| match event {
+            BuildEvent::WaitingForOther => {
+                waited = true;
+                let folder = cache.path().join(FOLDER);
+                fs::create_dir(&folder).unwrap();
+                fs::write(folder.join("bitcoind"), "").unwrap();
+                held.take();
+            }
+            event => panic!("must not build: {event:?}"),
+        });
+        assert!(waited && found.unwrap().is_file());
+    }
+
+    #[test]
+    fn leavings_of_killed_builds_are_removed_and_nothing_else() {
+        let cache = tempfile::tempdir().unwrap();
+        fs::create_dir_all(cache.path().join("bitcoind-building-abc/bitcoin/src")).unwrap();
+        fs::create_dir(cache.path().join(FOLDER)).unwrap();
+        remove_abandoned(cache.path());
+        let left: Vec<_> = fs::read_dir(cache.path())
+            .unwrap()
+            .flatten()
+            .map(|e| e.file_name())
+            .collect();
+        assert_eq!(left, [FOLDER]);
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_is_named() {
+        let error = cached_or_built(Path::new("/proc/none"), &mut |_| {}).unwrap_err();
+        assert!(matches!(error, BuildError::Cache { .. }), "{error}");
+        assert!(
+            error.to_string().starts_with("cannot use /proc/none: "),
+            "{error}"
+        );
     }
 }
