@@ -6,4 +6,5 @@ mod engine;
 pub mod guard;
 pub mod keys;
 pub mod script;
+pub mod taptree;
 pub mod wots;

@@ -39,6 +39,8 @@ use bitcoin::opcodes::all::{
 };
 use bitcoin::script::{Builder, ScriptBuf};
 
+use crate::script::{Fragment, FragmentOrder};
+
 use super::{ELEMENT_BYTES, Element, MAX_DIGIT, PublicKey, checksum_digits};
 
 /// Whether a script insists that chain elements have 20 bytes.
@@ -73,6 +75,35 @@ pub fn read_values(keys: &[&PublicKey], size: ElementSize) -> ScriptBuf {
     }
     builder.into_script()
 }
+
+/// [`read_values`] with its stack effect, for [`crate::script::ScriptBuilder::push_fragment`]. The nibbles of all values are one list there.
+///
+/// Reading the values of a leaf in *one* fragment is the cheapest way: a builder that reads them one after the other has
+/// to put the earlier ones aside, two bytes a nibble.
+pub fn read_fragment(keys: &[&PublicKey], size: ElementSize) -> Fragment {
+    Fragment {
+        script: read_values(keys, size),
+        consumes: keys.iter().map(|key| key.witness_items()).sum(),
+        nibbles: keys.iter().map(|key| key.nibbles()).sum(),
+        order: FragmentOrder::MostSignificantDeepest,
+        extra_depth: EXTRA_DEPTH,
+    }
+}
+
+/// [`check_value`] with its stack effect.
+pub fn check_fragment(key: &PublicKey, size: ElementSize) -> Fragment {
+    Fragment {
+        script: check_value(key, size),
+        consumes: key.witness_items(),
+        nibbles: 0,
+        order: FragmentOrder::MostSignificantDeepest,
+        extra_depth: EXTRA_DEPTH,
+    }
+}
+
+/// Elements that a fragment needs above its own items: while the first digit is compared with 8, its two items are
+/// thirteen. Later digits have less beneath them, and so has the sum.
+pub const EXTRA_DEPTH: usize = 11;
 
 /// Checks the signature of one value and leaves nothing.
 pub fn check_value(key: &PublicKey, size: ElementSize) -> ScriptBuf {
