@@ -15,6 +15,9 @@
 //! HASH160 is enough although its collisions cost only 2^80: a collision found by the owner of the locks is two
 //! preimages of *one* value, or equal locks, which are refused.
 
+#[cfg(test)]
+mod tests;
+
 use bitcoin::hashes::{Hash, hash160};
 use bitcoin::opcodes::all::{
     OP_2DROP, OP_ADD, OP_DROP, OP_DUP, OP_EQUAL, OP_EQUALVERIFY, OP_FROMALTSTACK, OP_GREATERTHANOREQUAL,

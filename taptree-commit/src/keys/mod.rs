@@ -21,6 +21,9 @@
 //! set that names a slot twice, lacks one, or has other bytes than its digest was taken of (the encoding is
 //! canonical, [`PublicKeySet::from_bytes`] refuses all else).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
