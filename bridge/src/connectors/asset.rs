@@ -1,0 +1,73 @@
+//! `AssetConnector`: the right to the deposit, born with a kickoff.
+//!
+//! | path | who | when |
+//! | --- | --- | --- |
+//! | key | n-of-n | challenge period: `TakeUncontested`; longest dispute: `TakeContested`; at once: a watchtower's win, which burns the right |
+//! | leaf | the operator | after TakeContested's time and a margin: `Release` |
+//!
+//! A lying operator must not be able to bring the right past a dispute that it loses. Each win of a watchtower therefore
+//! exists in a form that spends the connector; the release comes after every dispute is over.
+
+use bitcoin::secp256k1::schnorr;
+use bitcoin::taproot::{LeafVersion, TaprootMerkleBranch};
+use bitcoin::{Amount, ScriptBuf, TapLeafHash, TapNodeHash, TxOut, Witness, XOnlyPublicKey};
+
+use super::policy;
+use super::taproot::TaprootOutput;
+use crate::blocks::Blocks;
+use crate::weight::{self, WitnessSize};
+
+/// The output that carries the right to the deposit.
+#[derive(Clone, Debug)]
+pub struct AssetConnector {
+    output: TaprootOutput,
+    release: ScriptBuf,
+    delay: Blocks,
+}
+
+impl AssetConnector {
+    /// The right of `operator`, released to it after `delay`.
+    pub fn new(committee: XOnlyPublicKey, operator: XOnlyPublicKey, delay: Blocks) -> Self {
+        let release = policy::key_after(operator, delay);
+        let leaf = TapLeafHash::from_script(&release, LeafVersion::TapScript);
+        AssetConnector {
+            output: TaprootOutput::new(committee, Some(TapNodeHash::from(leaf))),
+            release,
+            delay,
+        }
+    }
+
+    /// The P2TR output.
+    pub fn output(&self) -> &TaprootOutput {
+        &self.output
+    }
+
+    /// The output holding `value`, which must pay for its own release and leave more than dust.
+    pub fn txout(&self, value: Amount) -> TxOut {
+        self.output.txout(value)
+    }
+
+    /// Relative lock of the release.
+    pub fn release_delay(&self) -> Blocks {
+        self.delay
+    }
+
+    /// Hash of the release leaf, for the operator's signature.
+    pub fn release_leaf(&self) -> TapLeafHash {
+        TapLeafHash::from_script(&self.release, LeafVersion::TapScript)
+    }
+
+    /// The operator's release.
+    pub fn release_witness(&self, operator: &schnorr::Signature) -> Witness {
+        self.output.script_witness(
+            [operator.serialize()],
+            &self.release,
+            TaprootMerkleBranch::default(),
+        )
+    }
+
+    /// Size of the release's witness.
+    pub fn release_witness_size(&self) -> WitnessSize {
+        weight::script_path(1, weight::SIGNATURE_ITEM, self.release.len(), 0)
+    }
+}

@@ -1,0 +1,549 @@
+//! One signer's side of a signing session.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bitcoin::secp256k1::schnorr;
+use bitcoin::{OutPoint, TxOut};
+use rand::{CryptoRng, RngCore};
+use rayon::prelude::*;
+use secp256k1_musig::Keypair;
+use secp256k1_musig::musig::{
+    AggregatedNonce, KeyAggCache, PartialSignature, PublicNonce, SecretNonce, Session, SessionSecretRand,
+    new_nonce_pair,
+};
+
+use super::nonce_log::{NonceLog, NonceLogError, Stage};
+use super::wire::{NonceBatch, PartialBatch, Proposal, SessionId, WireError, transcript};
+use crate::committee::{Committee, Seat, SigningKey};
+use crate::dispute::DisputeTrees;
+use crate::graph::{BuildError, Graph, GraphId, Phase, SigningJob};
+use crate::signatures::{SignatureError, SignatureSet, verify_job};
+use crate::terms::{Nominations, Terms};
+use crate::transactions::TxName;
+
+/// What a signer sees of the chain.
+pub trait ChainView {
+    /// The unspent, sufficiently confirmed output at `outpoint`.
+    fn unspent(&self, outpoint: OutPoint) -> Option<TxOut>;
+}
+
+/// A graph that a signer built for itself and found to be the proposed one.
+#[derive(Clone, Debug)]
+pub struct ReviewedGraph {
+    graph: Graph,
+    proposal: Proposal,
+}
+
+impl ReviewedGraph {
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+/// A member of the n-of-n.
+pub struct Signer<L> {
+    seat: Seat,
+    keypair: Keypair,
+    committee: Committee,
+    log: L,
+    /// Graphs whose every signature this signer verified.
+    accepted: BTreeSet<GraphId>,
+    /// Graphs that must be signed before a deposit, by deposit request.
+    required: BTreeMap<OutPoint, BTreeSet<GraphId>>,
+}
+
+impl<L: NonceLog> Signer<L> {
+    /// The member of `committee` that holds `keypair`.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError::NotAMember`].
+    pub fn new(keypair: Keypair, committee: Committee, log: L) -> Result<Self, SigningError> {
+        let own = keypair.public_key();
+        let seat = committee
+            .members()
+            .iter()
+            .position(|key| *key == own)
+            .ok_or(SigningError::NotAMember)?;
+        let seat = Seat(u16::try_from(seat).map_err(|_| SigningError::NotAMember)?);
+        let (accepted, required) = Default::default();
+        Ok(Signer {
+            seat,
+            keypair,
+            committee,
+            log,
+            accepted,
+            required,
+        })
+    }
+
+    /// Its seat.
+    pub fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    /// Builds the graph from the signer's own copy of the parameters and compares it with the proposal and the chain.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`]: parameters that do not hold, another committee, another graph, an outpoint that does not hold
+    /// what the quote says.
+    pub fn review(
+        &self,
+        proposal: &Proposal,
+        terms: &Terms,
+        nominations: &Nominations,
+        trees: &dyn DisputeTrees,
+        chain: &dyn ChainView,
+    ) -> Result<ReviewedGraph, SigningError> {
+        if terms.committee.members() != self.committee.members() {
+            return Err(SigningError::OtherCommittee);
+        }
+        let graph = Graph::build(terms, nominations, trees)?;
+        if graph.id() != proposal.graph {
+            return Err(SigningError::OtherGraph {
+                expected: graph.id(),
+                got: proposal.graph,
+            });
+        }
+        let quote = graph.blueprint().quote();
+        let expected = core::iter::once(&quote.deposit_request)
+            .chain(&quote.claim)
+            .chain(&quote.bonds);
+        for (outpoint, expected) in nominations.all().zip(expected) {
+            let got = chain.unspent(outpoint);
+            if got.as_ref() != Some(expected) {
+                return Err(SigningError::Outpoint {
+                    outpoint,
+                    expected: expected.clone(),
+                    got,
+                });
+            }
+        }
+        Ok(ReviewedGraph {
+            graph,
+            proposal: *proposal,
+        })
+    }
+
+    /// Makes the deposit of `deposit_request` wait for `graph` (one graph an operator).
+    pub fn require(&mut self, deposit_request: OutPoint, graph: GraphId) {
+        self.required.entry(deposit_request).or_default().insert(graph);
+    }
+
+    /// Verifies every signature of the graph but the deposit's. Only then will this signer sign the deposit.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`].
+    pub fn accept(
+        &mut self,
+        reviewed: &ReviewedGraph,
+        signatures: &SignatureSet,
+    ) -> Result<(), SignatureError> {
+        signatures.verify(&reviewed.graph, Phase::Graph)?;
+        self.accepted.insert(reviewed.graph.id());
+        Ok(())
+    }
+
+    /// First round: fresh nonces, recorded before they are handed out.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`]: a session that was used before, a deposit whose graphs are not all signed, a log that failed.
+    pub fn commit<R: RngCore + CryptoRng>(
+        &mut self,
+        reviewed: &ReviewedGraph,
+        rng: &mut R,
+    ) -> Result<(Committed, Vec<u8>), SigningError> {
+        let ReviewedGraph { graph, proposal } = reviewed;
+        if proposal.phase == Phase::Deposit {
+            let request = graph.nominations().deposit_request;
+            let others = self.required.get(&request).into_iter().flatten();
+            if let Some(missing) = others
+                .chain([&graph.id()])
+                .find(|id| !self.accepted.contains(*id))
+            {
+                return Err(SigningError::GraphNotSigned { graph: *missing });
+            }
+        }
+        let session = proposal.session();
+        let jobs = graph.jobs(proposal.phase);
+        let keys = key_cache(&self.committee, &jobs);
+        let seeds: Vec<[u8; 32]> = jobs
+            .iter()
+            .map(|_| {
+                let mut seed = [0; 32];
+                rng.fill_bytes(&mut seed);
+                seed
+            })
+            .collect();
+        let secret = self.keypair.secret_key();
+        let (nonces, public): (Vec<BoundNonce>, Vec<PublicNonce>) = jobs
+            .par_iter()
+            .zip(seeds)
+            .map(|(job, seed)| {
+                // Bound to this signer, the aggregated key, the message and the session.
+                let (nonce, public) = new_nonce_pair(
+                    SessionSecretRand::assume_unique_per_nonce_gen(seed, &secret),
+                    Some(&keys[&job.key]),
+                    Some(secret),
+                    self.keypair.public_key(),
+                    Some(&job.sighash),
+                    Some(session.0),
+                );
+                (
+                    BoundNonce {
+                        session,
+                        sighash: job.sighash,
+                        nonce,
+                    },
+                    public,
+                )
+            })
+            .unzip();
+        self.log.record(session, Stage::Nonces)?;
+        let batch = NonceBatch::new(session, self.seat, public, &self.keypair);
+        let bytes = batch.encode();
+        Ok((
+            Committed {
+                session,
+                jobs,
+                keys,
+                nonces,
+                own: batch,
+            },
+            bytes,
+        ))
+    }
+}
+
+/// A secret nonce and the one message of the one session it may sign. Moved into its use; neither copied nor stored.
+struct BoundNonce {
+    session: SessionId,
+    sighash: [u8; 32],
+    nonce: SecretNonce,
+}
+
+impl BoundNonce {
+    /// # Panics
+    ///
+    /// Never in this module: nonces and jobs are kept in the same order. If that broke, signing must stop.
+    fn sign(
+        self,
+        session: SessionId,
+        job: &SigningJob,
+        musig: &Session,
+        pair: &Keypair,
+        key: &KeyAggCache,
+    ) -> PartialSignature {
+        assert!(
+            self.session == session && self.sighash == job.sighash,
+            "a nonce serves the message it was drawn for"
+        );
+        musig.partial_sign(self.nonce, pair, key)
+    }
+}
+
+/// A signer that has handed out its nonces. There is no way back: it is consumed by [`Committed::sign`].
+///
+/// ```compile_fail
+/// fn twice(committed: bridge::musig::Committed) {
+///     let one = committed;
+///     let two = committed;
+/// }
+/// ```
+pub struct Committed {
+    session: SessionId,
+    jobs: Vec<SigningJob>,
+    keys: HashMap<SigningKey, KeyAggCache>,
+    nonces: Vec<BoundNonce>,
+    own: NonceBatch,
+}
+
+impl Committed {
+    /// Second round: shares under everyone's nonces (the signer's own included), recorded before they are handed out.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`]: a batch that is malformed, missing, doubled or of another session; a session whose shares left
+    /// before; a log that failed. The nonces are gone in any case.
+    pub fn sign<L: NonceLog>(
+        self,
+        signer: &mut Signer<L>,
+        batches: &[Vec<u8>],
+    ) -> Result<(Signed, Vec<u8>), SigningError> {
+        let Committed {
+            session,
+            jobs,
+            keys,
+            nonces,
+            own,
+        } = self;
+        let committee = signer.committee.clone();
+        let batches = decode_all(batches, &committee, NonceBatch::decode)?;
+        let batches = by_seat(batches, &committee, session, jobs.len(), |b| {
+            (b.session, b.seat, b.nonces.len())
+        })?;
+        if batches[signer.seat.index()].nonces != own.nonces {
+            return Err(SigningError::OwnNoncesReplaced);
+        }
+        let sessions: Vec<Session> = jobs
+            .par_iter()
+            .enumerate()
+            .map(|(index, job)| {
+                let nonces: Vec<&PublicNonce> = batches.iter().map(|batch| &batch.nonces[index]).collect();
+                Session::new(&keys[&job.key], AggregatedNonce::new(&nonces), &job.sighash)
+            })
+            .collect();
+        signer.log.record(session, Stage::Shares)?;
+        let keypair = &signer.keypair;
+        let shares: Vec<PartialSignature> = nonces
+            .into_par_iter()
+            .zip(&jobs)
+            .zip(&sessions)
+            .map(|((nonce, job), musig)| nonce.sign(session, job, musig, keypair, &keys[&job.key]))
+            .collect();
+        let transcript = transcript(&batches);
+        let batch = PartialBatch::new(session, signer.seat, transcript, shares, keypair);
+        let bytes = batch.encode();
+        Ok((
+            Signed {
+                session,
+                committee,
+                jobs,
+                keys,
+                batches,
+                sessions,
+                transcript,
+            },
+            bytes,
+        ))
+    }
+}
+
+/// A signer that has handed out its shares.
+pub struct Signed {
+    session: SessionId,
+    committee: Committee,
+    jobs: Vec<SigningJob>,
+    keys: HashMap<SigningKey, KeyAggCache>,
+    batches: Vec<NonceBatch>,
+    sessions: Vec<Session>,
+    transcript: [u8; 32],
+}
+
+impl Signed {
+    /// Aggregates everyone's shares (the signer's own included); every signature returned is valid under BIP-340.
+    ///
+    /// The fast way verifies the aggregate; where that fails, every share is verified to find whose is wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError`]: a batch that is malformed, missing, doubled or of another session, members that saw different
+    /// nonces, or the member whose share is wrong.
+    pub fn finish(&self, batches: &[Vec<u8>]) -> Result<Vec<schnorr::Signature>, SigningError> {
+        let batches = decode_all(batches, &self.committee, PartialBatch::decode)?;
+        let shape = |b: &PartialBatch| (b.session, b.seat, b.shares.len());
+        let batches = by_seat(batches, &self.committee, self.session, self.jobs.len(), shape)?;
+        if let Some(batch) = batches.iter().find(|batch| batch.transcript != self.transcript) {
+            return Err(SigningError::NoncesDiffer { seat: batch.seat });
+        }
+        self.jobs
+            .par_iter()
+            .enumerate()
+            .map(|(index, job)| {
+                let shares: Vec<&PartialSignature> =
+                    batches.iter().map(|batch| &batch.shares[index]).collect();
+                let aggregated = self.sessions[index].partial_sig_agg(&shares).assume_valid();
+                let signature = schnorr::Signature::from_slice(&aggregated.to_byte_array())
+                    .expect("a signature has 64 bytes");
+                match verify_job(&self.committee, job, &signature) {
+                    Ok(()) => Ok(signature),
+                    Err(_) => Err(self.blame(index, job, &shares)),
+                }
+            })
+            .collect()
+    }
+
+    fn blame(&self, index: usize, job: &SigningJob, shares: &[&PartialSignature]) -> SigningError {
+        let SigningJob { tx, input, leaf, .. } = *job;
+        let wrong = self.batches.iter().zip(shares).find(|(batch, share)| {
+            let key = self.committee.members()[batch.seat.index()];
+            !self.sessions[index].partial_verify(&self.keys[&job.key], share, &batch.nonces[index], key)
+        });
+        match wrong {
+            Some((batch, _)) => SigningError::WrongShare {
+                seat: batch.seat,
+                tx,
+                input,
+                leaf,
+            },
+            None => SigningError::Aggregate { tx, input, leaf },
+        }
+    }
+}
+
+fn key_cache(committee: &Committee, jobs: &[SigningJob]) -> HashMap<SigningKey, KeyAggCache> {
+    let keys: BTreeSet<SigningKey> = jobs.iter().map(|job| job.key).collect();
+    keys.into_iter()
+        .map(|key| (key, committee.key_agg(key)))
+        .collect()
+}
+
+fn decode_all<T>(
+    batches: &[Vec<u8>],
+    committee: &Committee,
+    decode: fn(&[u8], &Committee) -> Result<T, WireError>,
+) -> Result<Vec<T>, SigningError> {
+    batches
+        .iter()
+        .map(|bytes| decode(bytes, committee).map_err(SigningError::Wire))
+        .collect()
+}
+
+/// Exactly one batch of each seat, of this session, with one item a job; in the order of seats.
+fn by_seat<T>(
+    batches: Vec<T>,
+    committee: &Committee,
+    session: SessionId,
+    jobs: usize,
+    shape: impl Fn(&T) -> (SessionId, Seat, usize),
+) -> Result<Vec<T>, SigningError> {
+    let mut seats: BTreeMap<Seat, T> = BTreeMap::new();
+    for batch in batches {
+        let (got, seat, items) = shape(&batch);
+        if got != session {
+            return Err(SigningError::OtherSession {
+                seat,
+                expected: session,
+                got,
+            });
+        }
+        if items != jobs {
+            return Err(SigningError::Items {
+                seat,
+                expected: jobs,
+                got: items,
+            });
+        }
+        if seats.insert(seat, batch).is_some() {
+            return Err(SigningError::Doubled { seat });
+        }
+    }
+    for index in 0..committee.members().len() {
+        let seat = Seat(index as u16);
+        if !seats.contains_key(&seat) {
+            return Err(SigningError::Absent { seat });
+        }
+    }
+    Ok(seats.into_values().collect())
+}
+
+/// Why a signing session ends without signatures.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    /// The key is in no seat.
+    #[error("the signer's key is not a member's")]
+    NotAMember,
+    /// The terms name other members.
+    #[error("expected the signer's own committee, got another")]
+    OtherCommittee,
+    /// The parameters do not hold.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The parameters give another graph than the proposed one.
+    #[error("expected graph {expected}, got a proposal for {got}")]
+    OtherGraph {
+        /// What the signer built.
+        expected: GraphId,
+        /// What was proposed.
+        got: GraphId,
+    },
+    /// An outpoint does not hold what the graph spends.
+    #[error("{outpoint}: expected {expected:?}, got {got:?}")]
+    Outpoint {
+        /// The outpoint.
+        outpoint: OutPoint,
+        /// What the quote says.
+        expected: TxOut,
+        /// What the chain says.
+        got: Option<TxOut>,
+    },
+    /// The deposit is signed last.
+    #[error("expected all signatures of graph {graph} before the deposit's")]
+    GraphNotSigned {
+        /// The graph that is not signed.
+        graph: GraphId,
+    },
+    /// The record of used nonces said no.
+    #[error(transparent)]
+    NonceLog(#[from] NonceLogError),
+    /// A message is malformed.
+    #[error(transparent)]
+    Wire(WireError),
+    /// A message of another session, an old one for instance.
+    #[error("{seat}: expected session {expected}, got {got}")]
+    OtherSession {
+        /// The sender.
+        seat: Seat,
+        /// This session.
+        expected: SessionId,
+        /// The message's session.
+        got: SessionId,
+    },
+    /// Not one item a job.
+    #[error("{seat}: expected {expected} items, got {got}")]
+    Items {
+        /// The sender.
+        seat: Seat,
+        /// Jobs.
+        expected: usize,
+        /// Items.
+        got: usize,
+    },
+    /// Two messages of one member.
+    #[error("{seat}: expected one message, got two")]
+    Doubled {
+        /// The sender.
+        seat: Seat,
+    },
+    /// A member did not take part.
+    #[error("{seat}: no message")]
+    Absent {
+        /// The member.
+        seat: Seat,
+    },
+    /// The batch under the signer's own seat is not its own.
+    #[error("the signer's own nonces were replaced")]
+    OwnNoncesReplaced,
+    /// Someone sent different nonces to different members; the signed batches show who.
+    #[error("{seat} saw other nonces")]
+    NoncesDiffer {
+        /// The member that saw others.
+        seat: Seat,
+    },
+    /// A share that does not verify.
+    #[error("{seat}: wrong share for {tx}, input {input}, leaf {leaf}")]
+    WrongShare {
+        /// Its sender.
+        seat: Seat,
+        /// The transaction.
+        tx: TxName,
+        /// The input's number.
+        input: usize,
+        /// The leaf's number.
+        leaf: usize,
+    },
+    /// All shares verify, the aggregate does not.
+    #[error("{tx}: the aggregate for input {input}, leaf {leaf} does not verify")]
+    Aggregate {
+        /// The transaction.
+        tx: TxName,
+        /// The input's number.
+        input: usize,
+        /// The leaf's number.
+        leaf: usize,
+    },
+}
