@@ -11,6 +11,8 @@ pub mod keyset;
 pub mod message;
 pub mod opening;
 pub mod plan;
+pub mod player;
+pub mod prover;
 pub mod value;
 
 pub use boundary::{Boundary, BoundaryCase, End};
@@ -22,4 +24,6 @@ pub use keyset::{AllKeys, ClaimKeys, DisputeKeys};
 pub use message::{MessageLayout, Published, Reveal};
 pub use opening::{Hash32, Opening};
 pub use plan::{Message, Plan, Side};
+pub use player::{Duty, Ending, Event, Settlement};
+pub use prover::{Prover, UnknownStep, Verdict};
 pub use value::{ChoiceId, PathKind, ValueId};
