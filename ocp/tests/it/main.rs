@@ -1,4 +1,7 @@
 //! Integration tests of the dispute: messages in Bitcoin Core's engine, whole disputes in memory.
 
+mod disputes;
 mod engine;
 mod messages;
+mod toy;
+mod world;

@@ -1,0 +1,563 @@
+//! Whole disputes in memory: who wins, at which step, whatever the other side does.
+
+use std::sync::OnceLock;
+
+use ocp::message::{Published, Reveal};
+use ocp::player::log::ClaimLog;
+use ocp::player::operator::{Player as Operator, RefusedClaim};
+use ocp::player::watchtower::{Conviction, Player as Watchtower, Policy};
+use ocp::player::{Duty, Ending, Event, Settlement};
+use ocp::prover::Verdict;
+use ocp::{ChoiceId, Content, Hash32, Message, Opening, Plan, Side};
+
+use crate::messages::Setup;
+use crate::toy::{Lie, Toy};
+use crate::world::{World, deadlines, honest};
+
+/// One key set for all disputes of a small plan: 2^6 steps in rounds of different sizes.
+fn setup() -> &'static Setup {
+    static SETUP: OnceLock<Setup> = OnceLock::new();
+    SETUP.get_or_init(|| Setup::new(Plan::new(6, vec![4, 2, 8], 2).unwrap()))
+}
+
+/// A watchtower that challenges everything and chooses by a fixed list; it demands `demand` at the end.
+struct Contrarian {
+    choices: Vec<u8>,
+    demand: Option<u8>,
+}
+
+impl Policy for Contrarian {
+    fn challenges(&mut self, _: &[u32], _: &Plan) -> bool {
+        true
+    }
+    fn choose(&mut self, _: &[u32], _: &[u64], _: &[Hash32]) -> u8 {
+        self.choices.remove(0)
+    }
+    fn judge_opening(&mut self, _: &[u32], _: u64, _: &Opening, _: &Published) -> Conviction {
+        self.demand.map_or(Conviction::GiveUp, Conviction::Demand)
+    }
+    fn judge_path(&mut self, _: &Published) -> Conviction {
+        Conviction::GiveUp
+    }
+}
+
+fn sequences(rounds: &[u8]) -> Vec<Vec<u8>> {
+    rounds.iter().fold(vec![vec![]], |all, &n| {
+        all.iter()
+            .flat_map(|s: &Vec<u8>| (0..n).map(move |c| [s.as_slice(), &[c]].concat()))
+            .collect()
+    })
+}
+
+const END: u64 = 41;
+
+#[test]
+fn an_honest_claim_is_not_challenged_and_is_taken() {
+    let run = Toy::honest(END);
+    let mut world = World::new(setup(), run.clone(), honest(&setup().plan, run));
+    world.play();
+    assert_eq!(world.chain.settlement(), Some(Settlement::TakenUncontested));
+    assert_eq!(world.messages(), [Message::Kickoff]);
+    assert_eq!(world.operator.duties(), []);
+}
+
+#[test]
+fn a_lie_at_any_step_is_found_at_that_step_and_disproved() {
+    for step in 0..setup().plan.steps() {
+        let truth = Toy {
+            accepts: false,
+            ..Toy::honest(END)
+        };
+        let mut world = World::new(
+            setup(),
+            Toy::lying(END, step, Lie::Word),
+            honest(&setup().plan, truth),
+        );
+        world.play();
+        assert_eq!(
+            world.ending(),
+            Some(Ending::Disproved { burned: true }),
+            "lie at {step}"
+        );
+        let choices = world.chain.choices(0);
+        assert_eq!(setup().plan.interval(&choices).unwrap(), (step, 1));
+        assert_eq!(world.messages().last(), Some(&Message::Open));
+        assert_eq!(world.operator.duties(), [], "nothing is left to the operator");
+        assert_eq!(world.watchtower.duties(), []);
+    }
+}
+
+#[test]
+fn a_false_root_is_demanded_and_disproved_on_the_path() {
+    for step in [0, 1, 17, END - 2] {
+        let mut world = World::new(
+            setup(),
+            Toy::lying(END, step, Lie::Root),
+            honest(
+                &setup().plan,
+                Toy {
+                    accepts: false,
+                    ..Toy::honest(END)
+                },
+            ),
+        );
+        world.play();
+        assert_eq!(
+            world.ending(),
+            Some(Ending::Disproved { burned: true }),
+            "lie at {step}"
+        );
+        assert_eq!(world.messages(), setup().plan.messages(), "the longest dispute");
+        assert_eq!(setup().plan.interval(&world.chain.choices(0)).unwrap(), (step, 1));
+    }
+}
+
+#[test]
+fn an_honest_operator_wins_against_every_choice_and_every_demand() {
+    let plan = &setup().plan;
+    for (i, choices) in sequences(plan.rounds()).into_iter().enumerate() {
+        let demand = [None, Some(0), Some(1), Some(2), Some(3)][i % 5];
+        let run = Toy::honest(END);
+        let mut world = World::new(
+            setup(),
+            run.clone(),
+            Contrarian {
+                choices: choices.clone(),
+                demand,
+            },
+        );
+        world.play();
+        assert_eq!(world.ending(), Some(Ending::WatchtowerLate), "{choices:?}");
+        assert_eq!(world.chain.settlement(), Some(Settlement::TakenContested));
+        // Nothing that it opened convicts it: not by the leaves before the path, not by those after.
+        for path in [false, true] {
+            let leaves = crate::world::Oracle::new(plan, run.clone(), path);
+            assert_eq!(
+                ocp::LeafSet::convicting(&leaves, &world.chain.published(0)),
+                None,
+                "{choices:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn who_falls_silent_at_a_message_loses_by_deadline() {
+    let plan = &setup().plan;
+    for silent in plan.messages().into_iter().skip(2) {
+        let truth = Toy {
+            accepts: false,
+            ..Toy::honest(END)
+        };
+        let mut world = World::new(setup(), Toy::lying(END, 20, Lie::Root), honest(plan, truth));
+        world.allow = Box::new(
+            move |_, duty| !matches!(duty, Duty::Send { content, .. } if content.message() == silent),
+        );
+        world.play();
+        let expected = match silent.sender() {
+            Side::Operator => Ending::OperatorLate { burned: true },
+            Side::Watchtower => Ending::WatchtowerLate,
+        };
+        assert_eq!(world.ending(), Some(expected), "silent at {silent}");
+        let settled = (silent.sender() == Side::Watchtower).then_some(Settlement::TakenContested);
+        assert_eq!(world.chain.settlement(), settled);
+    }
+}
+
+#[test]
+fn a_watchtower_that_does_not_disprove_in_time_loses() {
+    let truth = Toy {
+        accepts: false,
+        ..Toy::honest(END)
+    };
+    let mut world = World::new(
+        setup(),
+        Toy::lying(END, 20, Lie::Root),
+        honest(&setup().plan, truth),
+    );
+    world.allow = Box::new(|_, duty| !matches!(duty, Duty::Disprove { .. }));
+    world.play();
+    assert_eq!(world.ending(), Some(Ending::WatchtowerLate));
+}
+
+#[test]
+fn an_answer_just_before_the_timeout_counts_whoever_is_first_in_the_block() {
+    for first in [Side::Operator, Side::Watchtower] {
+        let run = Toy::honest(END);
+        let mut world = World::new(
+            setup(),
+            run,
+            Contrarian {
+                choices: vec![1, 1, 1],
+                demand: Some(2),
+            },
+        );
+        world.first = first;
+        let d = world.deadlines;
+        // Both sides send as late as the deadline validator lets them: `reaction` and `reorg` blocks after they may.
+        let slow = u32::from(d.confirmations + d.reaction + d.reorg);
+        let starts = std::cell::RefCell::new(std::collections::HashMap::new());
+        world.allow = Box::new(move |height, duty| match duty {
+            Duty::Send { content, .. } => {
+                let first = *starts.borrow_mut().entry(content.message()).or_insert(height);
+                height + u32::from(d.confirmations) >= first + slow
+            }
+            _ => true,
+        });
+        world.play();
+        assert_eq!(world.messages().last(), Some(&Message::Path));
+        assert_eq!(world.chain.settlement(), Some(Settlement::TakenContested));
+    }
+}
+
+#[test]
+fn the_operator_refuses_to_claim_what_its_run_does_not_accept() {
+    let plan = setup().plan.clone();
+    let new = |words: Vec<u32>, run| Operator::new(plan.clone(), deadlines(&plan), 1, words, run).map(|_| ());
+    let verdict = |run| match new(vec![1, 2], run).unwrap_err() {
+        RefusedClaim::NotAccepted { verdict, .. } => verdict,
+        other => panic!("{other}"),
+    };
+    assert_eq!(
+        verdict(Toy {
+            accepts: false,
+            ..Toy::honest(END)
+        }),
+        Verdict::Rejected
+    );
+    assert_eq!(verdict(Toy::honest(65)), Verdict::Running);
+    assert_eq!(
+        verdict(Toy {
+            unknown: Some(3),
+            ..Toy::honest(END)
+        }),
+        Verdict::Unknown(3)
+    );
+    assert_eq!(
+        new(vec![1], Toy::honest(END)),
+        Err(RefusedClaim::ClaimWords { expected: 2, got: 1 })
+    );
+    assert_eq!(
+        new(vec![1, 2], Toy::honest(64)),
+        Ok(()),
+        "ends in the plan's last step"
+    );
+}
+
+#[test]
+fn a_watchtower_without_a_preimage_disputes_the_step_that_asks_for_it() {
+    for unknown in [0, 1, 13, END - 1] {
+        let truth = Toy {
+            unknown: Some(unknown),
+            ..Toy::honest(END)
+        };
+        let mut world = World::new(setup(), Toy::honest(END), honest(&setup().plan, truth));
+        world.play();
+        assert_eq!(
+            setup().plan.interval(&world.chain.choices(0)).unwrap(),
+            (unknown, 1)
+        );
+        // The opened step is true, so the watchtower has no leaf and loses its bond, not the operator.
+        assert_eq!(world.ending(), Some(Ending::WatchtowerLate));
+    }
+}
+
+/// The event that confirms `content` at `height`, signed with fresh guards.
+fn confirmed(world: &mut World<'_, Toy, impl Policy>, content: Content, height: u32) -> Event {
+    Event::Confirmed {
+        dispute: 0,
+        height,
+        reveal: world.publish(&content),
+    }
+}
+
+#[test]
+fn a_reorganisation_that_replaces_a_select_before_k_confirmations_is_answered_as_it_stands() {
+    let mut world = World::new(
+        setup(),
+        Toy::honest(END),
+        Contrarian {
+            choices: vec![2, 1, 5],
+            demand: None,
+        },
+    );
+    while world.messages().last() != Some(&Message::Select(0)) {
+        world.mine();
+    }
+    let at = world.height;
+    let sent = |duties: Vec<Duty>| {
+        duties.into_iter().find_map(|d| match d {
+            Duty::Send {
+                content: Content::Search { answered, .. },
+                ..
+            } => Some(answered),
+            _ => None,
+        })
+    };
+    assert_eq!(
+        sent(world.operator.duties()),
+        None,
+        "one confirmation is not enough"
+    );
+    world.tell(Event::Reorg { height: at - 1 });
+    world.height = at - 1;
+    assert_eq!(world.messages().last(), Some(&Message::Search(0)));
+    assert_eq!(world.operator.duties(), [], "the select is gone");
+    // The same select comes again in a later block and is answered once it is deep enough.
+    world.play();
+    assert_eq!(world.chain.choices(0), [2, 1, 5]);
+    assert_eq!(world.ending(), Some(Ending::WatchtowerLate));
+}
+
+#[test]
+fn two_preimages_of_one_choice_lose_the_bond() {
+    for unconfirmed in [false, true] {
+        let mut world = World::new(
+            setup(),
+            Toy::honest(END),
+            Contrarian {
+                choices: vec![2, 1, 5],
+                demand: None,
+            },
+        );
+        while world.messages().last() != Some(&Message::Select(0)) {
+            world.mine();
+        }
+        let at = world.height;
+        // A watchtower without a guard signs another choice, in a re-organised block or in the mempool only.
+        world.watchtower_guard = Default::default();
+        let other = Content::Select { round: 0, choice: 3 };
+        if unconfirmed {
+            let reveal = world.publish(&other);
+            world.tell(Event::Seen { dispute: 0, reveal });
+        } else {
+            world.tell(Event::Reorg { height: at - 1 });
+            let event = confirmed(&mut world, other, at);
+            world.tell(event);
+        }
+        let expected = Duty::Equivocation {
+            dispute: 0,
+            after: Message::Select(0),
+            choice: ChoiceId::Search(0),
+            values: (2, 3),
+        };
+        assert_eq!(world.operator.duties(), [expected]);
+        world.mine();
+        assert_eq!(world.ending(), Some(Ending::Equivocated));
+        world.play();
+        assert_eq!(world.chain.settlement(), Some(Settlement::TakenContested));
+    }
+}
+
+#[test]
+fn a_watchtower_keeps_its_choice_when_a_search_is_replaced() {
+    let truth = Toy {
+        accepts: false,
+        ..Toy::honest(END)
+    };
+    let mut world = World::new(
+        setup(),
+        Toy::lying(END, 20, Lie::Word),
+        honest(&setup().plan, truth),
+    );
+    while world.messages().last() != Some(&Message::Select(0)) {
+        world.mine();
+    }
+    let chosen = world.chain.choices(0)[0];
+    assert_eq!(chosen, 1);
+    // A lying operator gets the search re-organised away, deeper than assumed, and signs other digests.
+    let search = world.chain.row(0)[2].height;
+    world.tell(Event::Reorg { height: search - 1 });
+    world.operator_guard = Default::default();
+    let digests = vec![[3; 32]; 3];
+    let event = confirmed(
+        &mut world,
+        Content::Search {
+            round: 0,
+            answered: None,
+            digests,
+        },
+        search,
+    );
+    world.tell(event);
+    for height in search..search + 5 {
+        world.tell(Event::Block { height });
+    }
+    let content = Content::Select {
+        round: 0,
+        choice: chosen,
+    };
+    assert_eq!(
+        world.watchtower.duties(),
+        [Duty::Send { dispute: 0, content }],
+        "never a second preimage"
+    );
+}
+
+/// Both players again from nothing but the events, and a watchtower that knows its guard's record.
+fn replayed(events: impl IntoIterator<Item = Event>) -> (Vec<Duty>, Vec<Duty>) {
+    let plan = &setup().plan;
+    let d = deadlines(plan);
+    let run = Toy::lying(END, 20, Lie::Root);
+    let truth = Toy {
+        accepts: false,
+        ..Toy::honest(END)
+    };
+    let mut operator = Operator::new(plan.clone(), d, 1, vec![7; 2], run).unwrap();
+    let mut watchtower = Watchtower::new(plan.clone(), d, 1, 0, honest(plan, truth));
+    for event in events {
+        operator.on_event(event.clone());
+        watchtower.on_event(event);
+    }
+    (operator.duties(), watchtower.duties())
+}
+
+#[test]
+fn a_crash_after_any_event_changes_no_duty() {
+    let truth = Toy {
+        accepts: false,
+        ..Toy::honest(END)
+    };
+    let mut world = World::new(
+        setup(),
+        Toy::lying(END, 20, Lie::Root),
+        honest(&setup().plan, truth),
+    );
+    while !world.chain.asset_spent() {
+        world.mine();
+        let live = (world.operator.duties(), world.watchtower.duties());
+        assert_eq!(replayed(world.events.clone()), live, "height {}", world.height);
+    }
+}
+
+#[test]
+fn events_twice_or_out_of_order_give_the_same_duties() {
+    let truth = Toy {
+        accepts: false,
+        ..Toy::honest(END)
+    };
+    let mut world = World::new(
+        setup(),
+        Toy::lying(END, 20, Lie::Root),
+        honest(&setup().plan, truth),
+    );
+    while !world.chain.asset_spent() {
+        world.mine();
+        let live = (world.operator.duties(), world.watchtower.duties());
+        let doubled = world.events.iter().flat_map(|e| [e.clone(), e.clone()]);
+        assert_eq!(replayed(doubled), live, "doubled, height {}", world.height);
+        assert_eq!(
+            replayed(world.events.iter().rev().cloned()),
+            live,
+            "reversed, height {}",
+            world.height
+        );
+        let mut shuffled = world.events.clone();
+        shuffled.sort_by_key(|e| blake3::hash(format!("{e:?}").as_bytes()).to_hex().to_string());
+        assert_eq!(replayed(shuffled), live, "shuffled, height {}", world.height);
+    }
+}
+
+#[test]
+fn an_ending_absorbs_everything_but_its_own_reorganisation() {
+    let mut world = World::new(
+        setup(),
+        Toy::honest(END),
+        Contrarian {
+            choices: vec![0, 0, 0],
+            demand: None,
+        },
+    );
+    while world.ending().is_none() {
+        world.mine();
+    }
+    let ended = world.height;
+    assert_eq!(world.ending(), Some(Ending::WatchtowerLate));
+    let late = confirmed(&mut world, Content::Demand { segment: 1 }, ended);
+    world.tell(late);
+    for height in ended..ended + 20 {
+        world.tell(Event::Block { height });
+        let busy = |d: &Duty| !matches!(d, Duty::TakeContested);
+        assert!(!world.operator.duties().iter().any(busy));
+        assert_eq!(world.watchtower.duties(), []);
+    }
+    world.tell(Event::Reorg { height: ended - 1 });
+    let timeout = Duty::Timeout {
+        dispute: 0,
+        after: Message::Open,
+        burn: false,
+    };
+    assert_eq!(world.operator.duties(), [timeout], "the timeout is sent again");
+}
+
+#[test]
+fn events_that_name_nothing_are_ignored() {
+    let plan = &setup().plan;
+    let mut log = ClaimLog::new(plan.clone(), 1);
+    let bare = |content| Event::Confirmed {
+        dispute: 7,
+        height: 5,
+        reveal: Reveal::bare(content),
+    };
+    log.apply(bare(Content::Challenge));
+    log.apply(Event::Ended {
+        dispute: 7,
+        height: 5,
+        ending: Ending::Closed,
+    });
+    log.apply(Event::Seen {
+        dispute: 7,
+        reveal: Reveal::bare(Content::Select { round: 0, choice: 0 }),
+    });
+    let misfit = Content::Search {
+        round: 0,
+        answered: Some(1),
+        digests: vec![],
+    };
+    log.apply(Event::Confirmed {
+        dispute: 0,
+        height: 5,
+        reveal: Reveal::bare(misfit),
+    });
+    log.apply(Event::Reorg { height: 1_000 });
+    assert_eq!(log.row(0), [] as [&ocp::player::log::Entry; 0]);
+    assert!(!log.asset_spent());
+}
+
+#[test]
+fn unchallenged_stakes_go_back_once_the_claim_is_contested() {
+    let plan = &setup().plan;
+    let d = deadlines(plan);
+    let mut operator = Operator::new(plan.clone(), d, 3, vec![7; 2], Toy::honest(END)).unwrap();
+    let bare = |dispute, height, content| Event::Confirmed {
+        dispute,
+        height,
+        reveal: Reveal::bare(content),
+    };
+    operator.on_event(bare(0, 10, Content::Kickoff(vec![7; 2])));
+    operator.on_event(bare(1, 12, Content::Challenge));
+    let closes = |duties: Vec<Duty>| -> Vec<usize> {
+        duties
+            .into_iter()
+            .filter_map(|d| {
+                if let Duty::Close { dispute } = d {
+                    Some(dispute)
+                } else {
+                    None
+                }
+            })
+            .collect()
+    };
+    let ripe = 10 + u32::from(d.challenge) - 1;
+    assert_eq!(
+        closes(operator.on_event(Event::Block { height: ripe - 1 })),
+        [] as [usize; 0]
+    );
+    assert_eq!(closes(operator.on_event(Event::Block { height: ripe })), [0, 2]);
+    let closed = Event::Ended {
+        dispute: 0,
+        height: ripe + 1,
+        ending: Ending::Closed,
+    };
+    assert_eq!(closes(operator.on_event(closed)), [2]);
+}
