@@ -8,14 +8,24 @@
 //! Everything is deterministic: no clock, no randomness, no environment. What a program reads beyond its own image are
 //! claim words and BLAKE3 preimages, both given by the caller.
 
+pub mod assembler;
 pub mod claim;
 pub mod class;
 mod decode;
 mod disasm;
+pub mod elf;
+mod flat;
+pub mod go;
 pub mod hash;
 pub mod instruction;
+pub mod machine;
+pub mod memory;
 pub mod merkle;
+mod ordinary;
+mod predecode;
+pub mod program;
 pub mod record;
+pub mod stack;
 pub mod state;
 pub mod step;
 pub mod syscall;
@@ -24,7 +34,11 @@ pub use claim::{ClaimWords, Preimages};
 pub use class::StepClass;
 pub use disasm::REGISTER_NAMES;
 pub use instruction::{Instruction, Operation};
+pub use machine::{Captured, Host, Inputs, Machine, Silent, Stop, Unknown};
+pub use memory::PagedMemory;
 pub use merkle::Node;
+pub use program::{Program, ProgramError};
 pub use record::{AfterWords, Outcome, StepRecord};
+pub use stack::Arguments;
 pub use state::{Digests, State, Status};
 pub use step::{CodeRange, StepInput, step};

@@ -1,0 +1,428 @@
+//! ELF files: which ones are programs, and what they load (`docs/protocol.md` §2).
+//!
+//! The loader decides what PROGRAM means, so two parties that read one file differently would dispute for nothing:
+//! whatever is not plainly a static big-endian MIPS executable with exactly one read-only code segment is refused, each
+//! defect with an error of its own. Reads are bounds-checked; no byte string makes it panic.
+
+use crate::step::{ADDRESS_END, ADDRESS_START, CodeRange};
+
+/// Why a file is not a program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ElfError {
+    /// The magic number is missing.
+    #[error("not an ELF file")]
+    NotElf,
+    /// The file ends inside a header or a segment.
+    #[error("truncated: {what} needs bytes {start}..{end} of a file of {len}")]
+    Truncated {
+        /// What was read.
+        what: &'static str,
+        /// First byte needed.
+        start: u64,
+        /// First byte not needed.
+        end: u64,
+        /// Length of the file.
+        len: u64,
+    },
+    /// Not a 32-bit file.
+    #[error("ELF class is {got}, expected 1 (32 bits)")]
+    Class {
+        /// The class byte.
+        got: u8,
+    },
+    /// Not big-endian.
+    #[error("ELF data encoding is {got}, expected 2 (big-endian)")]
+    Endianness {
+        /// The data byte.
+        got: u8,
+    },
+    /// An unknown ELF version.
+    #[error("ELF version is {got}, expected 1")]
+    Version {
+        /// The version.
+        got: u32,
+    },
+    /// Not for MIPS.
+    #[error("ELF machine is {got}, expected 8 (MIPS)")]
+    Machine {
+        /// The machine number.
+        got: u16,
+    },
+    /// Not an executable (a shared object or position-independent executable, an object file, a core).
+    #[error("ELF type is {got}, expected 2 (executable, not position-independent)")]
+    Type {
+        /// The type.
+        got: u16,
+    },
+    /// Program headers of an unexpected size.
+    #[error("program header size is {got}, expected 32")]
+    HeaderSize {
+        /// The size.
+        got: u16,
+    },
+    /// The file wants a dynamic linker or has a dynamic section.
+    #[error("dynamically linked, expected a static executable")]
+    Dynamic,
+    /// A segment has more bytes in the file than in memory.
+    #[error("segment {index} has {file} bytes in the file, expected at most its {memory} in memory")]
+    SegmentSize {
+        /// Number of the program header.
+        index: usize,
+        /// Bytes in the file.
+        file: u32,
+        /// Bytes in memory.
+        memory: u32,
+    },
+    /// A segment leaves the valid addresses or wraps around.
+    #[error(
+        "segment {index} covers {start:#x}..{end:#x}, expected it within {ADDRESS_START:#x}..{ADDRESS_END:#x}"
+    )]
+    SegmentRange {
+        /// Number of the program header.
+        index: usize,
+        /// First address.
+        start: u64,
+        /// First address above.
+        end: u64,
+    },
+    /// Two segments share an address.
+    #[error("segments {first} and {second} overlap")]
+    Overlap {
+        /// Number of the one program header.
+        first: usize,
+        /// Number of the other.
+        second: usize,
+    },
+    /// No segment is executable.
+    #[error("no executable segment")]
+    NoCode,
+    /// More than one segment is executable.
+    #[error("segments {first} and {second} are both executable, expected one")]
+    ManyCodes {
+        /// Number of the one program header.
+        first: usize,
+        /// Number of the other.
+        second: usize,
+    },
+    /// The code segment may be written.
+    #[error("code segment {index} is writable")]
+    WritableCode {
+        /// Number of the program header.
+        index: usize,
+    },
+    /// The code segment does not start at a word.
+    #[error("code starts at {got:#x}, expected a multiple of 4")]
+    CodeAlignment {
+        /// First address.
+        got: u32,
+    },
+    /// The entry point is not an instruction of the program.
+    #[error("entry point {entry:#x} is not a word of code {start:#x}..{end:#x}")]
+    Entry {
+        /// The entry point.
+        entry: u32,
+        /// First address of code.
+        start: u32,
+        /// First address above code.
+        end: u32,
+    },
+    /// A segment lies where the machine puts the stack.
+    #[error("segment {index} ends at {end:#x}, expected it below the stack at {stack:#x}")]
+    MeetsStack {
+        /// Number of the program header.
+        index: usize,
+        /// First address above the segment.
+        end: u32,
+        /// Lowest address of the initial stack.
+        stack: u32,
+    },
+}
+
+/// A loadable segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Number of its program header.
+    pub index: usize,
+    /// First address.
+    pub address: u32,
+    /// Its bytes in the file.
+    pub bytes: Vec<u8>,
+    /// Its length in memory; what the file lacks is zero.
+    pub memory_len: u32,
+    /// Whether it holds code.
+    pub is_code: bool,
+}
+
+impl Segment {
+    /// First address above the segment.
+    pub fn end(&self) -> u32 {
+        // Checked by the loader to stay within the valid addresses.
+        self.address + self.memory_len
+    }
+}
+
+/// A function or object name and where it starts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Symbol {
+    /// First address.
+    pub address: u32,
+    /// Length in bytes; 0 if unknown.
+    pub size: u32,
+    /// Name.
+    pub name: String,
+}
+
+/// A checked ELF file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elf {
+    /// Address of the first instruction.
+    pub entry: u32,
+    /// Loadable segments in order of address.
+    pub segments: Vec<Segment>,
+    /// Where code lies.
+    pub code: CodeRange,
+    /// Address of the program headers in memory, if a segment holds them, and their number.
+    pub program_headers: Option<(u32, u16)>,
+    /// Function symbols by address; empty if the file is stripped.
+    pub symbols: Vec<Symbol>,
+    /// Whether the Go linker made the file: it has a note (PT_NOTE) whose owner is `Go`.
+    pub is_go: bool,
+}
+
+const PT_LOAD: u32 = 1;
+const PT_DYNAMIC: u32 = 2;
+const PT_INTERP: u32 = 3;
+const PT_NOTE: u32 = 4;
+const PF_EXECUTE: u32 = 1;
+const PF_WRITE: u32 = 2;
+const SHT_SYMTAB: u32 = 2;
+const STT_FUNC: u8 = 2;
+
+struct File<'a>(&'a [u8]);
+
+impl<'a> File<'a> {
+    fn bytes(&self, what: &'static str, start: u64, len: u64) -> Result<&'a [u8], ElfError> {
+        let end = start + len;
+        usize::try_from(start)
+            .ok()
+            .zip(usize::try_from(end).ok())
+            .and_then(|(start, end)| self.0.get(start..end))
+            .ok_or(ElfError::Truncated {
+                what,
+                start,
+                end,
+                len: self.0.len() as u64,
+            })
+    }
+}
+
+fn half(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+impl Elf {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// See [`ElfError`]: one for each way in which a file is not a program. A damaged symbol table is no error; its
+    /// symbols are left out.
+    pub fn parse(bytes: &[u8]) -> Result<Elf, ElfError> {
+        let file = File(bytes);
+        if !bytes.starts_with(b"\x7fELF") {
+            return Err(ElfError::NotElf);
+        }
+        let ident = file.bytes("identification", 0, 16)?;
+        if ident[4] != 1 {
+            return Err(ElfError::Class { got: ident[4] });
+        }
+        if ident[5] != 2 {
+            return Err(ElfError::Endianness { got: ident[5] });
+        }
+        let header = file.bytes("header", 0, 52)?;
+        if ident[6] != 1 || word(header, 20) != 1 {
+            return Err(ElfError::Version {
+                got: if ident[6] != 1 {
+                    ident[6].into()
+                } else {
+                    word(header, 20)
+                },
+            });
+        }
+        if half(header, 18) != 8 {
+            return Err(ElfError::Machine {
+                got: half(header, 18),
+            });
+        }
+        if half(header, 16) != 2 {
+            return Err(ElfError::Type {
+                got: half(header, 16),
+            });
+        }
+        let (offset, size, count) = (word(header, 28), half(header, 42), half(header, 44));
+        if count > 0 && size != 32 {
+            return Err(ElfError::HeaderSize { got: size });
+        }
+        let headers = file.bytes("program headers", offset.into(), 32 * u64::from(count))?;
+
+        let mut segments = Vec::new();
+        let mut code: Option<Segment> = None;
+        let mut header_address = None;
+        let mut is_go = false;
+        for (index, header) in headers.chunks_exact(32).enumerate() {
+            match word(header, 0) {
+                PT_INTERP | PT_DYNAMIC => return Err(ElfError::Dynamic),
+                PT_NOTE => {
+                    is_go |= is_go_note(&file, header);
+                    continue;
+                }
+                PT_LOAD => {}
+                _ => continue,
+            }
+            let Some(segment) = segment(&file, index, header)? else {
+                continue;
+            };
+            let file_offset = word(header, 4);
+            if let Some(distance) = offset.checked_sub(file_offset)
+                && u64::from(distance) + headers.len() as u64 <= segment.bytes.len() as u64
+            {
+                header_address = Some(segment.address + distance);
+            }
+            if segment.is_code {
+                if word(header, 24) & PF_WRITE != 0 {
+                    return Err(ElfError::WritableCode { index });
+                }
+                if let Some(other) = &code {
+                    return Err(ElfError::ManyCodes {
+                        first: other.index,
+                        second: index,
+                    });
+                }
+                code = Some(segment.clone());
+            }
+            segments.push(segment);
+        }
+        segments.sort_by_key(|segment| segment.address);
+        for pair in segments.windows(2) {
+            if pair[0].end() > pair[1].address {
+                let (a, b) = (pair[0].index, pair[1].index);
+                return Err(ElfError::Overlap {
+                    first: a.min(b),
+                    second: a.max(b),
+                });
+            }
+        }
+        let code = code.ok_or(ElfError::NoCode)?;
+        if code.address & 3 != 0 {
+            return Err(ElfError::CodeAlignment { got: code.address });
+        }
+        let code = CodeRange {
+            start: code.address,
+            end: code.address + (code.bytes.len() as u32 & !3),
+        };
+        let entry = word(header, 24);
+        if entry & 3 != 0 || !code.contains(entry) {
+            return Err(ElfError::Entry {
+                entry,
+                start: code.start,
+                end: code.end,
+            });
+        }
+        let mut symbols = symbols(&file, header).unwrap_or_default();
+        symbols.retain(|symbol| code.contains(symbol.address));
+        symbols.sort();
+        Ok(Elf {
+            entry,
+            segments,
+            code,
+            program_headers: header_address.map(|address| (address, count)),
+            symbols,
+            is_go,
+        })
+    }
+
+    /// The bytes loaded at `address`, as far as they come from the file.
+    pub fn loaded_bytes(&self, address: u32, len: u32) -> Option<&[u8]> {
+        let segment = self
+            .segments
+            .iter()
+            .find(|s| s.address <= address && address < s.end())?;
+        let start = (address - segment.address) as usize;
+        segment.bytes.get(start..start.checked_add(len as usize)?)
+    }
+}
+
+/// Reads one PT_LOAD; `None` if it is empty.
+fn segment(file: &File<'_>, index: usize, header: &[u8]) -> Result<Option<Segment>, ElfError> {
+    let (offset, address) = (word(header, 4), word(header, 8));
+    let (file_len, memory_len, flags) = (word(header, 16), word(header, 20), word(header, 24));
+    if file_len > memory_len {
+        return Err(ElfError::SegmentSize {
+            index,
+            file: file_len,
+            memory: memory_len,
+        });
+    }
+    if memory_len == 0 {
+        return Ok(None);
+    }
+    let (start, end) = (u64::from(address), u64::from(address) + u64::from(memory_len));
+    if start < ADDRESS_START.into() || end > ADDRESS_END.into() {
+        return Err(ElfError::SegmentRange { index, start, end });
+    }
+    let bytes = file.bytes("segment", offset.into(), file_len.into())?.to_vec();
+    Ok(Some(Segment {
+        index,
+        address,
+        bytes,
+        memory_len,
+        is_code: flags & PF_EXECUTE != 0,
+    }))
+}
+
+/// Whether the first note of a PT_NOTE is the Go linker's. A note that cannot be read is nobody's.
+fn is_go_note(file: &File<'_>, header: &[u8]) -> bool {
+    file.bytes("note", word(header, 4).into(), 16)
+        .is_ok_and(|note| word(note, 0) == 4 && &note[12..] == b"Go\0\0")
+}
+
+/// Function symbols of the symbol table; `None` if there is none or it is damaged.
+fn symbols(file: &File<'_>, header: &[u8]) -> Option<Vec<Symbol>> {
+    let (offset, size, count) = (word(header, 32), half(header, 46), half(header, 48));
+    if size != 40 {
+        return None;
+    }
+    let sections = file
+        .bytes("section headers", offset.into(), 40 * u64::from(count))
+        .ok()?;
+    let content = |section: &[u8]| {
+        file.bytes("section", word(section, 16).into(), word(section, 20).into())
+            .ok()
+    };
+    let table = sections
+        .chunks_exact(40)
+        .find(|section| word(section, 4) == SHT_SYMTAB)?;
+    let names = content(sections.chunks_exact(40).nth(word(table, 24) as usize)?)?;
+    let mut symbols = Vec::new();
+    for symbol in content(table)?.chunks_exact(16) {
+        if symbol[12] & 15 != STT_FUNC {
+            continue;
+        }
+        let Some(name) = names.get(word(symbol, 0) as usize..) else {
+            continue;
+        };
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        if !name.is_empty() {
+            let name = String::from_utf8_lossy(name).into_owned();
+            symbols.push(Symbol {
+                address: word(symbol, 4),
+                size: word(symbol, 8),
+                name,
+            });
+        }
+    }
+    Some(symbols)
+}
