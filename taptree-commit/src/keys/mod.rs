@@ -24,7 +24,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
 use rayon::prelude::*;
@@ -63,6 +63,12 @@ pub enum KeysError {
         slot: SlotId,
         /// `value` or `choice`.
         kind: &'static str,
+    },
+    /// A chain end or lock that occurs elsewhere as well.
+    #[error("slot {slot} has a chain end or lock that is used elsewhere")]
+    Shared {
+        /// The slot.
+        slot: SlotId,
     },
     /// A key set of another version.
     #[error("key set version unknown: expected {VERSION}, got {got}")]
@@ -479,6 +485,26 @@ impl PublicKeySet {
                 offset: 0,
                 reason: "slots that nobody asked for",
             });
+        }
+        Ok(())
+    }
+
+    /// Checks that no chain end and no lock occurs twice in `sets`, those of both sides of a dispute.
+    ///
+    /// Who copies the other side's lock or chain hopes that the other's reveal is taken for its own, or the reverse.
+    ///
+    /// # Errors
+    /// [`KeysError::Shared`] with the second place.
+    pub fn check_distinct(sets: &[&Self]) -> Result<(), KeysError> {
+        let mut seen = HashSet::new();
+        for (slot, key) in sets.iter().flat_map(|set| set.slots()) {
+            let hashes = match key {
+                SlotPublic::Value(key) => key.ends(),
+                SlotPublic::Choice(locks) => locks.as_slice(),
+            };
+            if hashes.iter().any(|hash| !seen.insert(hash)) {
+                return Err(KeysError::Shared { slot: slot.clone() });
+            }
         }
         Ok(())
     }

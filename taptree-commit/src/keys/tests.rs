@@ -197,6 +197,45 @@ fn sets_hold_what_single_keys_say_and_refuse_doubles() {
 }
 
 #[test]
+fn copied_locks_and_chains_are_found() {
+    let (ours, theirs) = (
+        keys(5, 6).public_keys(&slots()).unwrap(),
+        keys(6, 6).public_keys(&slots()).unwrap(),
+    );
+    PublicKeySet::check_distinct(&[&ours, &theirs]).unwrap();
+    assert!(PublicKeySet::check_distinct(&[&ours, &ours]).is_err());
+    let with = |copied: (SlotId, SlotPublic)| {
+        let own = theirs
+            .slots()
+            .filter(|(slot, _)| **slot != copied.0)
+            .map(|(s, k)| (s.clone(), k.clone()));
+        PublicKeySet::new(theirs.instance(), own.chain([copied.clone()])).unwrap()
+    };
+    let (choice, word) = (slot("search/1"), slot("word/12"));
+    let mut locks = theirs.choice(&choice).unwrap().as_slice().to_vec();
+    locks[5] = ours.choice(&choice).unwrap().as_slice()[2];
+    let copy = with((choice.clone(), SlotPublic::Choice(Locks::new(locks).unwrap())));
+    assert_eq!(
+        PublicKeySet::check_distinct(&[&ours, &copy]),
+        Err(KeysError::Shared { slot: choice })
+    );
+    let copy = with((
+        word.clone(),
+        SlotPublic::Value(ours.value(&word).unwrap().clone()),
+    ));
+    assert_eq!(
+        PublicKeySet::check_distinct(&[&ours, &copy]),
+        Err(KeysError::Shared { slot: word.clone() })
+    );
+    // One chain for two places of one side.
+    let copy = with((
+        slot("word/13"),
+        SlotPublic::Value(theirs.value(&word).unwrap().clone()),
+    ));
+    assert!(PublicKeySet::check_distinct(&[&copy]).is_err());
+}
+
+#[test]
 fn a_set_has_one_encoding() {
     let set = keys(5, 6).public_keys(&slots()).unwrap();
     let bytes = set.to_bytes();

@@ -4,7 +4,7 @@ use bitcoin::ScriptBuf;
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
-use super::script::{check_value, read_values};
+use super::script::{check_fragment, check_value, read_fragment, read_values};
 use super::*;
 use crate::engine::leaves;
 
@@ -383,6 +383,60 @@ fn seven_digests_fit_the_thousand_item_limit() {
     assert_eq!(items.len(), 938);
     let script = read_values(&publics.iter().collect::<Vec<_>>(), ElementSize::Exact);
     assert!(leaves(&script, &items, &numbers(&left)));
+}
+
+#[test]
+fn fragments_need_exactly_the_depth_they_declare() {
+    for n in [1, 2, 8, 64] {
+        let secret = key(n, 41);
+        let public = secret.public_key();
+        let nibbles = vec![6; n];
+        let items = secret.sign(&value(&nibbles)).unwrap().witness();
+        for size in [ElementSize::Any, ElementSize::Exact] {
+            let (read, check) = (read_fragment(&[&public], size), check_fragment(&public, size));
+            assert_eq!((read.consumes, read.nibbles), (items.len(), n));
+            assert_eq!((check.consumes, check.nibbles), (items.len(), 0));
+            for (fragment, left) in [(read, numbers(&nibbles)), (check, vec![])] {
+                let fits = 1000 - fragment.extra_depth - items.len();
+                for (beneath, expected) in [(fits, true), (fits + 1, false)] {
+                    let beneath = vec![vec![9]; beneath];
+                    let [items, left] = [&items, &left].map(|top| [beneath.clone(), top.clone()].concat());
+                    assert_eq!(leaves(&fragment.script, &items, &left), expected, "{n} nibbles");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_leaf_author_reads_values_through_the_builder() {
+    use crate::script::{ScriptBuilder, testing};
+    let secrets = [key(8, 42), key(8, 43), key(1, 44)];
+    let publics: Vec<_> = secrets.iter().map(SecretKey::public_key).collect();
+    // A leaf that shows class = 3 and a + 1 != b; a and class in one fragment, b in another.
+    let mut s = ScriptBuilder::new();
+    let first = s.push_fragment(
+        "a, class",
+        &read_fragment(&[&publics[0], &publics[2]], ElementSize::Any),
+    );
+    let b = s.read_word("b", &read_fragment(&[&publics[1]], ElementSize::Any));
+    let (a, class) = (first.word(0), first.nibble(8));
+    let is_three = s.int_eq(&class, 3i64);
+    s.assert(is_three);
+    let next = s.add(a, 1u32);
+    let wrong = s.ne(next, b);
+    s.assert(wrong);
+    let leaf = s.finish().unwrap();
+    let spend = |a: u32, b: u32, class: u8| {
+        let signed = |i: usize, value: Value| secrets[i].sign(&value).unwrap().witness();
+        let (a, b) = (signed(0, Value::from_word(a)), signed(1, Value::from_word(b)));
+        testing::run(&leaf.script, &[b, a, signed(2, value(&[class]))].concat())
+    };
+    assert_eq!(spend(0x0fff_ffff, 7, 3), Ok(()));
+    assert_eq!(spend(u32::MAX, 1, 3), Ok(()));
+    assert!(spend(0x0fff_ffff, 0x1000_0000, 3).is_err());
+    assert!(spend(u32::MAX, 0, 3).is_err());
+    assert!(spend(0x0fff_ffff, 7, 2).is_err());
 }
 
 /// Script and witness bytes of the values that the protocol signs; the table in `docs/costs.md`.
