@@ -40,6 +40,7 @@ mod datadir;
 mod exe;
 mod funds;
 mod last_words;
+mod launch;
 mod login;
 mod mempool;
 mod node;

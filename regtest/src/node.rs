@@ -4,21 +4,19 @@
 //! the default relay policy, so what its mempool takes a real network's mempool takes; a node of ours is gone when
 //! its [`Bitcoind`] is dropped or our process dies. Callers: the scenarios, the demo and every test on a real chain.
 
-use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bitcoincore_rpc::{Auth, Client};
-use rand::Rng;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::datadir::DataDir;
 use crate::last_words::LastWords;
+use crate::launch;
 use crate::login::Login;
 use crate::process::Process;
 use crate::rpc::{CALL_TIMEOUT, Rpc, RpcError};
@@ -99,7 +97,7 @@ pub enum NodeError {
         /// The end of what it wrote.
         reason: String,
     },
-    /// An argument would take the node off regtest or off the default policy.
+    /// An argument is not known to leave chain and relay policy alone.
     #[error("argument {0} is not allowed: nodes here run on regtest with the default relay policy")]
     ForbiddenArgument(String),
     /// Only a node that was started here can be restarted.
@@ -121,7 +119,7 @@ pub enum NodeError {
 /// How to start a node of ours.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
-    /// Further arguments, such as `-blockmaxweight=400000`. What changes the chain or the relay policy is refused.
+    /// Further arguments, such as `-blockmaxweight=400000`; only those that change neither chain nor relay policy.
     pub args: Vec<String>,
     /// The RPC port; `None` takes a free one.
     pub rpc_port: Option<u16>,
@@ -181,23 +179,30 @@ impl Bitcoind {
     ///
     /// Every variant of [`NodeError`] but `NotOurs`; nothing is left running or on disk.
     pub fn start_with(exe: &BitcoindExe, options: NodeOptions) -> Result<Self, NodeError> {
-        if let Some(argument) = options.args.iter().find(|a| forbidden(a)) {
+        if let Some(argument) = options.args.iter().find(|a| !launch::is_allowed(a)) {
             return Err(NodeError::ForbiddenArgument(argument.clone()));
         }
         let datadir_error = |source| NodeError::DataDir {
             path: options.parent.clone(),
             source,
         };
-        check_free_space(&options.parent).map_err(datadir_error)??;
+        let found = launch::free_space(&options.parent).map_err(datadir_error)?;
+        if found < FREE_SPACE_TO_START {
+            return Err(NodeError::DiskFull {
+                path: options.parent,
+                needed: FREE_SPACE_TO_START,
+                found,
+            });
+        }
         let mut attempt = 1;
         loop {
             let port = match options.rpc_port {
                 Some(port) => port,
-                None => free_port().map_err(datadir_error)?,
+                None => launch::free_port().map_err(datadir_error)?,
             };
             let datadir = DataDir::create(&options.parent).map_err(datadir_error)?;
             let login = Login::random();
-            let process = launch(exe.bitcoind(), &options.args, datadir.path(), port, &login)?;
+            let process = launch::spawn(exe.bitcoind(), &options.args, datadir.path(), port, &login)?;
             let mut ours = Ours {
                 process,
                 exe: exe.bitcoind().into(),
@@ -293,7 +298,7 @@ impl Bitcoind {
             return Err(NodeError::NotOurs(self.rpc.url().into()));
         };
         ours.stop();
-        ours.process = launch(&ours.exe, &ours.args, ours.datadir.path(), ours.port, &ours.login)?;
+        ours.process = launch::spawn(&ours.exe, &ours.args, ours.datadir.path(), ours.port, &ours.login)?;
         (self.rpc, self.release) = ours.wait_until_ready()?;
         Ok(())
     }
@@ -352,7 +357,7 @@ impl Ours {
         };
         let path = self.datadir.path();
         let words = self.last_words();
-        let no_room = || free_space(path).is_ok_and(|free| free < FREE_SPACE_TO_GO_ON);
+        let no_room = || launch::free_space(path).is_ok_and(|free| free < FREE_SPACE_TO_GO_ON);
         match error {
             _ if out_of_order && (words.is_disk_full() || no_room()) => RpcError::DiskFull {
                 call: call.into(),
@@ -375,7 +380,7 @@ impl Ours {
         if words.is_disk_full() {
             let path = self.datadir.path().to_owned();
             return NodeError::DiskFull {
-                found: free_space(&path).unwrap_or(0),
+                found: launch::free_space(&path).unwrap_or(0),
                 path,
                 needed: FREE_SPACE_TO_START,
             };
@@ -413,89 +418,6 @@ impl Drop for Ours {
     }
 }
 
-fn launch(
-    exe: &Path,
-    args: &[String],
-    datadir: &Path,
-    port: u16,
-    login: &Login,
-) -> Result<Process, NodeError> {
-    let stderr = LastWords::stderr_file(datadir);
-    let stderr = File::create(&stderr).map_err(|source| NodeError::DataDir { path: stderr, source })?;
-    let mut command = Command::new(exe);
-    command
-        .arg("-chain=regtest")
-        .arg(format!("-datadir={}", datadir.display()))
-        // No file of the user's changes what this node does.
-        .arg("-conf=/dev/null")
-        .arg("-server=1")
-        .arg("-rpcbind=127.0.0.1")
-        .arg("-rpcallowip=127.0.0.1")
-        .arg(format!("-rpcport={port}"))
-        .arg(format!("-rpcauth={}", login.rpcauth()))
-        .arg("-rpcworkqueue=256")
-        .arg("-rpcthreads=4")
-        // Alone: no peers, no look-ups.
-        .args([
-            "-listen=0",
-            "-connect=0",
-            "-dnsseed=0",
-            "-fixedseeds=0",
-            "-discover=0",
-        ])
-        .args(["-txindex=1", "-printtoconsole=0", "-dbcache=16"])
-        .args(["-acceptnonstdtxn=0", "-persistmempool=1"])
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(stderr);
-    Process::spawn(command).map_err(|source| NodeError::CannotRun {
-        path: exe.into(),
-        source,
-    })
-}
-
-/// Whether `argument` would change the chain, the relay policy, or what this module relies on.
-fn forbidden(argument: &str) -> bool {
-    const NAMES: [&str; 29] = [
-        "acceptnonstdtxn",
-        "acceptstalefeeestimates",
-        "bytespersigop",
-        "chain",
-        "conf",
-        "daemon",
-        "daemonwait",
-        "datacarrier",
-        "datacarriersize",
-        "datadir",
-        "dustrelayfee",
-        "incrementalrelayfee",
-        "limitancestorcount",
-        "limitancestorsize",
-        "limitclustercount",
-        "limitclustersize",
-        "limitdescendantcount",
-        "limitdescendantsize",
-        "maxmempool",
-        "minrelaytxfee",
-        "permitbaremultisig",
-        "regtest",
-        "rpcauth",
-        "rpcbind",
-        "rpcport",
-        "signet",
-        "testnet",
-        "testnet4",
-        "vbparams",
-    ];
-    let name = argument
-        .trim_start_matches('-')
-        .split('=')
-        .next()
-        .unwrap_or_default();
-    NAMES.contains(&name.strip_prefix("no").unwrap_or(name)) || NAMES.contains(&name)
-}
-
 #[derive(Deserialize)]
 struct MempoolInfo {
     loaded: bool,
@@ -530,39 +452,6 @@ fn check_node(rpc: &Rpc) -> Result<CoreRelease, NodeError> {
     Ok(found)
 }
 
-/// A port that nobody listens on, below those that systems hand out for outgoing connections (from 32768 on Linux), of which
-/// each call takes one.
-fn free_port() -> std::io::Result<u16> {
-    let mut rng = rand::thread_rng();
-    let mut bind = || TcpListener::bind(("127.0.0.1", rng.gen_range(15_000..32_000)));
-    let mut bound = bind();
-    for _ in 0..100 {
-        if bound.is_ok() {
-            break;
-        }
-        bound = bind();
-    }
-    Ok(bound?.local_addr()?.port())
-}
-
-/// Bytes that an ordinary user can still write where `path` lies.
-pub(crate) fn free_space(path: &Path) -> std::io::Result<u64> {
-    let fs = rustix::fs::statvfs(path)?;
-    Ok(fs.f_bavail.saturating_mul(fs.f_frsize))
-}
-
-fn check_free_space(path: &Path) -> std::io::Result<Result<(), NodeError>> {
-    let found = free_space(path)?;
-    if found < FREE_SPACE_TO_START {
-        return Ok(Err(NodeError::DiskFull {
-            path: path.into(),
-            needed: FREE_SPACE_TO_START,
-            found,
-        }));
-    }
-    Ok(Ok(()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -572,30 +461,5 @@ mod tests {
         fn shared<T: Send + Sync>() {}
         shared::<Bitcoind>();
         shared::<Chain<'_>>();
-    }
-
-    #[test]
-    fn what_changes_chain_or_policy_is_forbidden() {
-        for argument in [
-            "-acceptnonstdtxn",
-            "-acceptnonstdtxn=1",
-            "--acceptnonstdtxn=1",
-            "-testnet4",
-            "-chain=main",
-            "-noregtest",
-            "-minrelaytxfee=0",
-            "-rpcport=1",
-            "-limitclustersize=1000",
-        ] {
-            assert!(forbidden(argument), "{argument}");
-        }
-        for argument in [
-            "-blockmaxweight=400000",
-            "-debug=mempool",
-            "-maxtipage=1",
-            "-networkactive=0",
-        ] {
-            assert!(!forbidden(argument), "{argument}");
-        }
     }
 }

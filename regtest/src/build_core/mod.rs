@@ -121,7 +121,7 @@ pub(crate) fn cached_or_built(
     if !missing.is_empty() {
         return Err(BuildError::Missing(missing));
     }
-    let found = crate::node::free_space(cache).map_err(in_cache(cache))?;
+    let found = crate::launch::free_space(cache).map_err(in_cache(cache))?;
     if found < FREE_SPACE_TO_BUILD {
         return Err(BuildError::DiskFull {
             path: cache.into(),
@@ -175,7 +175,7 @@ fn in_cache(path: &Path) -> impl Fn(io::Error) -> BuildError + '_ {
             path: path.into(),
             found: path
                 .parent()
-                .and_then(|p| crate::node::free_space(p).ok())
+                .and_then(|p| crate::launch::free_space(p).ok())
                 .unwrap_or(0),
         },
         _ => BuildError::Cache {

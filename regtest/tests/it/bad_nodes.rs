@@ -93,9 +93,12 @@ fn a_program_that_ends_at_once_is_quoted() {
 
 #[test]
 fn bitcoind_itself_says_what_is_wrong() {
-    let error = fails(&exe(), |o| o.args = vec!["-nosuchoption=1".into()]);
+    let error = fails(&exe(), |o| o.args = vec!["-blockmaxweight=5000000".into()]);
     assert!(matches!(error, NodeError::EndedAtStart { .. }), "{error}");
-    assert!(error.to_string().contains("nosuchoption"), "{error}");
+    assert!(
+        error.to_string().contains("-blockmaxweight (5000000) exceeds"),
+        "{error}"
+    );
 }
 
 #[test]

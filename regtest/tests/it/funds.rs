@@ -1,7 +1,7 @@
 //! The wallet: many outputs, change, reorganisations, and what it refuses.
 
 use bitcoin::{Amount, FeeRate, ScriptBuf, TxOut};
-use regtest::{Funds, FundsError};
+use regtest::{CoinsError, Funds, FundsError};
 
 use crate::{anyone, node, open_script};
 
@@ -41,6 +41,24 @@ fn many_outputs_in_one_transaction() {
     let fee = in_sats - tx.output.iter().map(|o| o.value).sum::<Amount>();
     assert!(fee >= FeeRate::from_sat_per_vb_u32(2).fee_wu(tx.weight()).unwrap());
     assert_eq!(node.funds.balance(node.chain()).unwrap(), before - spent - fee);
+}
+
+#[test]
+fn as_many_outputs_as_are_standard() {
+    let mut node = node();
+    let chain = node.bitcoind.chain();
+    let error = node.funds.fund_many(chain, vec![pay(1_000); 2_330]).unwrap_err();
+    assert!(
+        matches!(error, FundsError::Coins(CoinsError::TooHeavy { .. })),
+        "{error}"
+    );
+    let funded = node.funds.fund_many(chain, vec![pay(1_000); 2_320]).unwrap();
+    let weight = chain
+        .transaction(funded[0].outpoint.txid)
+        .unwrap()
+        .weight()
+        .to_wu();
+    assert!((399_000..=400_000).contains(&weight), "{weight}");
 }
 
 #[test]
