@@ -580,6 +580,11 @@ impl ScriptBuilder {
         self.stack[got - count..].to_vec()
     }
 
+    /// How many items of its own the leaf has on the stack.
+    pub(super) fn height(&self) -> usize {
+        self.stack.len()
+    }
+
     pub(super) fn raw(&mut self, opcodes: &[Opcode]) {
         if self.error.is_none() {
             self.bytes.extend(opcodes.iter().map(|code| code.to_u8()));

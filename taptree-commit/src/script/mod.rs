@@ -52,6 +52,7 @@
 //! assert_eq!(s.finish().expect_err("a is gone").to_string(), "value a[0] was used after it was moved or dropped");
 //! ```
 
+pub mod blake3;
 mod builder;
 mod error;
 mod field;

@@ -1,0 +1,472 @@
+//! One BLAKE3 compression in Script.
+//!
+//! # How it is made small
+//! A nibble `v` of the sixteen state words lies on the stack as `2 v + bias`, a message nibble as `2 v`. Every step of the
+//! compression takes as many items from the state as it puts back, so the number of items above the look-up tables is the
+//! same whenever a table is read, and the bias is chosen so that a sum of two such forms *is* the depth that `OP_PICK` wants:
+//! no look-up adds an offset. A step of the mixing function, one nibble of `a = a + b + m` and of `d = d ^ a`, is
+//!
+//! ```text
+//! roll a, pick b, ADD, pick m, ADD        a sum, at most 47
+//! FROMALTSTACK ADD                        the carry of the nibble before
+//! DUP PICK TOALTSTACK                     the carry of this one
+//! PICK                                    the sum's lowest nibble: the new a
+//! DUP PICK                                where the row of a in the table of XOR begins
+//! roll d, ADD, PICK                       a ^ d
+//! ```
+//!
+//! The factor 2 leaves every other place free: an index read with the sum still on the stack and one read after it was
+//! consumed differ by one place, so the tables of carries and of nibbles lie in alternate places. Rotations by 16, 12 and 8 and
+//! the message permutation are renamings of nibbles; the rotation by 7 is one by 8 and a doubling with the same tables.
+//!
+//! With `H` items above the tables when one is read and tables' places counted from the top, the places are: XOR at
+//! `32 v + 2 w`, rows at `t + 2 v` for an odd `t` (between the entries of XOR), carries at `2 t + H + 2 s`, sums' nibbles one further.
+
+use bitcoin::opcodes::all as op;
+
+use super::builder::ScriptBuilder;
+use super::error::ScriptError;
+use super::value::{Int, Item, Nibbles, Operand, Source, Value};
+
+/// The initial chaining value, the first eight words of SHA-256's, as the bytes of eight little-endian words.
+pub const INITIAL_CHAINING_VALUE: [u8; 32] = {
+    let mut bytes = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        bytes[i] = IV[i / 4].to_le_bytes()[i % 4];
+        i += 1;
+    }
+    bytes
+};
+
+/// Flag of a chunk's first block.
+pub const CHUNK_START: u32 = 1;
+/// Flag of a chunk's last block.
+pub const CHUNK_END: u32 = 2;
+/// Flag of the last compression of a hash.
+pub const ROOT: u32 = 8;
+
+const IV: [u32; 8] = [
+    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
+];
+
+/// Which message word the next round uses in each place.
+const PERMUTATION: [usize; 16] = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
+
+/// The words that each of a round's eight mixings works on.
+const MIXINGS: [[usize; 4]; 8] = [
+    [0, 4, 8, 12],
+    [1, 5, 9, 13],
+    [2, 6, 10, 14],
+    [3, 7, 11, 15],
+    [0, 5, 10, 15],
+    [1, 6, 11, 12],
+    [2, 7, 8, 13],
+    [3, 4, 9, 14],
+];
+
+/// Places that the table of XOR spans: 256 entries and as many places between them.
+const XOR_SPAN: usize = 512;
+/// Greatest sum of a column: three nibbles and a carry of 2.
+const MAX_SUM: usize = 47;
+
+/// A word's nibbles, least significant first.
+type Lanes<T> = [T; 8];
+
+/// A nibble of the message: an item in doubled form, or a constant.
+#[derive(Clone, Copy, Debug)]
+enum MessageNibble {
+    Item(Item),
+    Constant(i64),
+}
+
+/// Where the tables lie and what the forms of nibbles add.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    /// Items above the tables between two steps: message and state.
+    above: usize,
+    /// Place of the table of rows.
+    rows: usize,
+}
+
+impl Layout {
+    fn new(message_items: usize) -> Self {
+        let above = message_items + 128;
+        // The sums' tables, at 2 rows + above, begin behind the table of XOR; rows lie in its odd places.
+        let rows = (XOR_SPAN + 2 - above).div_ceil(2) | 1;
+        Layout { above, rows }
+    }
+
+    /// What a state nibble's form adds to twice its value: the depth of the row of 0 while one copy of it lies on top.
+    fn bias(self) -> i64 {
+        (self.rows + self.above) as i64
+    }
+
+    fn form(self, nibble: i64) -> i64 {
+        2 * nibble + self.bias()
+    }
+
+    fn sums(self) -> usize {
+        2 * self.rows + self.above
+    }
+
+    /// What a row adds to `32 v`, so that adding another nibble's form gives the depth in the table of XOR when one item less
+    /// than usual lies above.
+    fn row(self, nibble: i64) -> i64 {
+        32 * nibble + (self.above as i64 - 1) - self.bias()
+    }
+
+    /// All entries by place. Places that no index reaches hold 0.
+    fn tables(self) -> Vec<i64> {
+        let mut places = vec![0; self.sums() + 2 * (MAX_SUM + 1)];
+        for v in 0..16 {
+            for w in 0..16 {
+                places[32 * v + 2 * w] = self.form((v ^ w) as i64);
+            }
+            places[self.rows + 2 * v] = self.row(v as i64);
+            // Plain nibbles, for the result.
+            places[self.rows + 32 + 2 * v] = v as i64;
+        }
+        for sum in 0..=MAX_SUM {
+            places[self.sums() + 2 * sum] = 2 * (sum as i64 / 16);
+            places[self.sums() + 2 * sum + 1] = self.form(sum as i64 % 16);
+        }
+        places
+    }
+}
+
+/// Place in byte order (high half of a byte first) of nibble `lane` (least significant first) of little-endian word `word`.
+fn byte_order(word: usize, lane: usize) -> usize {
+    2 * (4 * word + lane / 2) + 1 - lane % 2
+}
+
+impl ScriptBuilder {
+    /// The digest of exactly 64 bytes, BLAKE3(left ‖ right) of a Merkle node: 128 nibbles in byte order to 64.
+    /// Costs as [`ScriptBuilder::blake3_compress`].
+    pub fn blake3_node(&mut self, left: impl Operand<Nibbles>, right: impl Operand<Nibbles>) -> Nibbles {
+        let block: Vec<Source> = left.sources().into_iter().chain(right.sources()).collect();
+        let chaining = Operand::<Nibbles>::sources(&INITIAL_CHAINING_VALUE);
+        self.compress(chaining, block, 64, CHUNK_START | CHUNK_END | ROOT)
+    }
+
+    /// One compression with counter 0: chaining value of 64 nibbles and block of 128, both in byte order, to the first 32
+    /// bytes of the result, 64 nibbles in byte order.
+    ///
+    /// `block_len` is the number of bytes of the block that count, the rest must be zero; `flags` are the domain flags.
+    /// Costs about 47,000 bytes; needs 620 elements besides the message and the 128 nibbles of its state. Constant nibbles
+    /// of the message are not laid out and cost less.
+    pub fn blake3_compress(
+        &mut self,
+        chaining: impl Operand<Nibbles>,
+        block: impl Operand<Nibbles>,
+        block_len: u32,
+        flags: u32,
+    ) -> Nibbles {
+        self.compress(chaining.sources(), block.sources(), block_len, flags)
+    }
+
+    fn compress(&mut self, chaining: Vec<Source>, block: Vec<Source>, block_len: u32, flags: u32) -> Nibbles {
+        for (what, got, expected) in [("chaining value", chaining.len(), 64), ("block", block.len(), 128)] {
+            if got != expected {
+                self.fail(ScriptError::Length { operation: what, left: expected, right: got });
+            }
+        }
+        if self.error().is_some() {
+            return Nibbles((0..64).map(|_| self.new_item()).collect());
+        }
+        let message_items = block.iter().filter(|source| !matches!(source, Source::Constant(_))).count();
+        let layout = Layout::new(message_items);
+
+        // Inputs go to the altstack in their forms, the nearest ones first; message last, so that it comes back beneath the state.
+        let state_order = self.set_aside(&chaining, Some(layout.bias()));
+        let message_order = self.set_aside(&block, None);
+        let bottom = self.lay_tables(layout);
+
+        let mut message_items: Vec<Option<Item>> = vec![None; 128];
+        for at in message_order.into_iter().rev() {
+            self.alt_to_top();
+            message_items[at] = self.top_items("compress", 1).first().copied();
+        }
+        let mut state_items: Vec<Option<Item>> = vec![None; 64];
+        for at in state_order.into_iter().rev() {
+            self.alt_to_top();
+            state_items[at] = self.top_items("compress", 1).first().copied();
+        }
+        let message: [Lanes<MessageNibble>; 16] = std::array::from_fn(|word| {
+            std::array::from_fn(|lane| {
+                let at = byte_order(word, lane);
+                match (message_items[at], block[at]) {
+                    (Some(item), _) => MessageNibble::Item(item),
+                    (None, Source::Constant(nibble)) => MessageNibble::Constant(2 * nibble),
+                    // Every other source was set aside above.
+                    (None, Source::Copy(item) | Source::Move(item)) => MessageNibble::Item(item),
+                }
+            })
+        });
+        let fixed = [IV[0], IV[1], IV[2], IV[3], 0, 0, block_len, flags];
+        let state: Vec<Lanes<Item>> = (0..16)
+            .map(|word| {
+                std::array::from_fn(|lane| {
+                    let nibble = match word {
+                        0..8 => match (state_items[byte_order(word, lane)], chaining[byte_order(word, lane)]) {
+                            (Some(item), _) => return item,
+                            (None, Source::Constant(nibble)) => nibble,
+                            (None, Source::Copy(item) | Source::Move(item)) => return item,
+                        },
+                        _ => i64::from(fixed[word - 8] >> (4 * lane) & 15),
+                    };
+                    self.fetch(Source::Constant(layout.form(nibble)))
+                })
+            })
+            .collect();
+
+        let mut mixer = Mixer { script: self, message, state };
+        for round in 0..7 {
+            mixer.round();
+            if round < 6 {
+                mixer.permute();
+            }
+        }
+        let digest = mixer.result();
+        self.clear_tables(bottom, digest)
+    }
+
+    /// Puts every source that is not a constant on the altstack as `2 v + bias`; answers the order in which they went there.
+    fn set_aside(&mut self, sources: &[Source], bias: Option<i64>) -> Vec<usize> {
+        let mut order: Vec<(usize, usize)> = Vec::new();
+        for (at, source) in sources.iter().enumerate() {
+            if let Source::Copy(item) | Source::Move(item) = source {
+                order.push((self.depth(*item).unwrap_or(usize::MAX), at));
+            }
+        }
+        order.sort();
+        for (_, at) in &order {
+            self.fetch(sources[*at]);
+            self.transform(&[op::OP_DUP, op::OP_ADD], 1, 1, 1);
+            if let Some(bias) = bias {
+                self.fetch(Source::Constant(bias));
+                self.transform(&[op::OP_ADD], 2, 1, 0);
+            }
+            self.top_to_alt();
+        }
+        order.into_iter().map(|(_, at)| at).collect()
+    }
+
+    /// Pushes the tables, the last place first, and answers the height of the stack before.
+    fn lay_tables(&mut self, layout: Layout) -> usize {
+        let bottom = self.height();
+        for entry in layout.tables().into_iter().rev() {
+            self.fetch(Source::Constant(entry));
+        }
+        bottom
+    }
+
+    /// Keeps the 64 nibbles that lie above one spent item each on top of the stack, and drops everything else above `bottom`.
+    fn clear_tables(&mut self, bottom: usize, digest: Vec<(usize, Item)>) -> Nibbles {
+        for _ in &digest {
+            self.top_to_alt();
+            self.transform(&[op::OP_DROP], 1, 0, 0);
+        }
+        while self.height() > bottom + 1 {
+            self.transform(&[op::OP_2DROP], 2, 0, 0);
+        }
+        if self.height() > bottom {
+            self.transform(&[op::OP_DROP], 1, 0, 0);
+        }
+        let mut nibbles: Vec<Option<Item>> = vec![None; 64];
+        for (at, item) in &digest {
+            self.alt_to_top();
+            nibbles[*at] = Some(*item);
+        }
+        Nibbles(nibbles.into_iter().flatten().collect())
+    }
+}
+
+/// The seven rounds.
+struct Mixer<'a> {
+    script: &'a mut ScriptBuilder,
+    message: [Lanes<MessageNibble>; 16],
+    state: Vec<Lanes<Item>>,
+}
+
+impl Mixer<'_> {
+    fn round(&mut self) {
+        for (i, [a, b, c, d]) in MIXINGS.into_iter().enumerate() {
+            self.add_and_xor(a, b, Some(2 * i), d, 4);
+            self.add_and_xor(c, d, None, b, 3);
+            self.add_and_xor(a, b, Some(2 * i + 1), d, 2);
+            self.add_and_xor(c, d, None, b, 2);
+            self.rotate_left_by_one(b);
+        }
+    }
+
+    fn permute(&mut self) {
+        self.message = PERMUTATION.map(|from| self.message[from]);
+    }
+
+    /// `sum = sum + addend (+ message)`, then `target = (target ^ sum)` rotated right by `rotation` nibbles.
+    fn add_and_xor(&mut self, sum: usize, addend: usize, message: Option<usize>, target: usize, rotation: usize) {
+        let mut mixed = self.state[target];
+        for lane in 0..8 {
+            let s = &mut *self.script;
+            s.fetch(Source::Move(self.state[sum][lane]));
+            s.fetch(Source::Copy(self.state[addend][lane]));
+            s.transform(&[op::OP_ADD], 2, 1, 0);
+            match message.map(|word| self.message[word][lane]) {
+                None | Some(MessageNibble::Constant(0)) => {}
+                Some(nibble) => {
+                    s.fetch(match nibble {
+                        MessageNibble::Item(item) => Source::Copy(item),
+                        MessageNibble::Constant(n) => Source::Constant(n),
+                    });
+                    s.transform(&[op::OP_ADD], 2, 1, 0);
+                }
+            }
+            if lane > 0 {
+                s.alt_to_top();
+                s.transform(&[op::OP_ADD], 2, 1, 0);
+            }
+            let kept = s.split_sum(lane < 7);
+            self.state[sum][lane] = kept;
+            s.fetch(Source::Copy(kept));
+            s.pick_relative(0);
+            s.fetch(Source::Move(self.state[target][lane]));
+            s.transform(&[op::OP_ADD], 2, 1, 0);
+            mixed[lane] = s.pick_relative(0);
+        }
+        self.state[target] = std::array::from_fn(|lane| mixed[(lane + rotation) % 8]);
+    }
+
+    /// Every nibble doubled, with the bit that falls out of one added to the next; the first gets the last one's bit at the end.
+    fn rotate_left_by_one(&mut self, word: usize) {
+        let s = &mut *self.script;
+        let mut lanes = self.state[word];
+        // Begin where the nibbles lie deepest, which is where the rotation before began.
+        let order: Lanes<usize> = std::array::from_fn(|i| (i + 6) % 8);
+        for (i, lane) in order.into_iter().enumerate() {
+            s.fetch(Source::Move(lanes[lane]));
+            s.transform(&[op::OP_DUP, op::OP_ADD], 1, 1, 1);
+            if i > 0 {
+                s.alt_to_top();
+                s.transform(&[op::OP_ADD], 2, 1, 0);
+            }
+            lanes[lane] = s.split_sum(true);
+        }
+        s.alt_to_top();
+        s.fetch(Source::Move(lanes[order[0]]));
+        lanes[order[0]] = s.transform(&[op::OP_ADD], 2, 1, 0)[0];
+        self.state[word] = lanes;
+    }
+
+    /// The words `v_i ^ v_(i + 8)` as plain nibbles: place in byte order and item, each above one spent item, last one on top.
+    fn result(&mut self) -> Vec<(usize, Item)> {
+        let mut digest = Vec::with_capacity(64);
+        for word in 0..8 {
+            for lane in 0..8 {
+                let s = &mut *self.script;
+                let kept = s.fetch(Source::Move(self.state[word][lane]));
+                s.fetch(Source::Copy(kept));
+                s.pick_relative(0);
+                s.fetch(Source::Move(self.state[word + 8][lane]));
+                s.transform(&[op::OP_ADD], 2, 1, 0);
+                s.pick_relative(0);
+                // The plain nibble, 32 places behind the row.
+                digest.push((byte_order(word, lane), s.pick_relative(31)));
+            }
+        }
+        digest.reverse();
+        digest
+    }
+}
+
+impl ScriptBuilder {
+    /// Replaces the sum on top by the form of its lowest nibble; its carry goes to the altstack if it is wanted.
+    fn split_sum(&mut self, carry: bool) -> Item {
+        if carry {
+            let sum = self.top_items("split_sum", 1)[0];
+            self.fetch(Source::Copy(sum));
+            self.pick_relative(0);
+            self.top_to_alt();
+        }
+        self.pick_relative(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{nibbles, number, run};
+    use super::super::{LeafScript, ScriptBuilder};
+    use super::*;
+
+    /// A leaf that demands `compress(chaining, block) == digest`, both inputs unsigned, over `beneath` foreign items.
+    fn leaf(chaining: Option<()>, digest: &[u8; 32], block_len: u32, flags: u32, beneath: usize) -> LeafScript {
+        let mut s = ScriptBuilder::new().with_beneath(beneath);
+        let block = s.read_unsigned("block", 128);
+        let result = if chaining.is_some() {
+            let chaining = s.read_unsigned("chaining", 64);
+            s.blake3_compress(chaining, block, block_len, flags)
+        } else {
+            s.blake3_compress(&INITIAL_CHAINING_VALUE, block, block_len, flags)
+        };
+        s.assert_eq_nibbles(result, digest);
+        let one = s.constant(1);
+        s.finish_with(super::super::Bool(one.0)).expect("well formed")
+    }
+
+    fn accepts(leaf: &LeafScript, chaining: Option<&[u8]>, block: &[u8], beneath: usize) -> bool {
+        let mut bytes = leaf.script.to_bytes();
+        bytes.push(op::OP_TOALTSTACK.to_u8());
+        bytes.extend(vec![op::OP_DROP.to_u8(); beneath]);
+        bytes.push(op::OP_FROMALTSTACK.to_u8());
+        let mut witness: Vec<Vec<u8>> = (0..beneath).map(|i| number(i as i64 % 16)).collect();
+        if let Some(chaining) = chaining {
+            witness.extend(nibbles(chaining));
+        }
+        witness.extend(nibbles(block));
+        run(&bitcoin::ScriptBuf::from_bytes(bytes), &witness).is_ok()
+    }
+
+    fn check_node(block: [u8; 64]) {
+        let digest: [u8; 32] = *::blake3::hash(&block).as_bytes();
+        let flags = CHUNK_START | CHUNK_END | ROOT;
+        let right = leaf(None, &digest, 64, flags, 40);
+        assert!(accepts(&right, None, &block, 40));
+        // Another block, and other digests.
+        let mut other = block;
+        other[17] ^= 0x40;
+        assert!(!accepts(&right, None, &other, 40));
+        for byte in [0, 13, 31] {
+            let mut wrong = digest;
+            wrong[byte] ^= 1 << (byte % 8);
+            assert!(!accepts(&leaf(None, &wrong, 64, flags, 40), None, &block, 40));
+        }
+    }
+
+    #[test]
+    fn nodes_at_the_edges() {
+        check_node([0; 64]);
+        check_node([0xff; 64]);
+        check_node(std::array::from_fn(|i| i as u8));
+    }
+
+    #[test]
+    fn size_and_depth() {
+        let leaf = leaf(None, &[0; 32], 64, CHUNK_START | CHUNK_END | ROOT, 40);
+        println!("64 -> 32 bytes: {} bytes of script, depth {}", leaf.len(), leaf.max_depth);
+        assert!(leaf.max_depth <= 960, "{}", leaf.max_depth);
+        assert!(leaf.len() < 50_000, "{}", leaf.len());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(6))]
+        #[test]
+        fn nodes_of_random_blocks(left: [u8; 32], right: [u8; 32]) {
+            let mut block = [0; 64];
+            block[..32].copy_from_slice(&left);
+            block[32..].copy_from_slice(&right);
+            check_node(block);
+        }
+    }
+}
