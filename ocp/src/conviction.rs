@@ -1,11 +1,11 @@
 //! What players, trees and transactions need of disprove leaves, whatever the leaves check.
 //!
-//! Owns [`LeafSet`], the boundary between the dispute and its disprove leaves: one set for the leaves on `Open`'s
-//! first connector, another for those on `Path`'s. A leaf is named by its index, the same for both sides.
+//! Owns [`DisproveLeaves`], the boundary between the dispute and its disprove leaves: one set for the leaves on
+//! `Open`'s first connector, another for those on `Path`'s. A leaf is named by its index, the same for both sides.
 //!
-//! A leaf's script takes the watchtower's signature on top of the stack, then quoted values and the operator's own
-//! choice preimages. It never reads what the watchtower shows, or a hostile one could re-choose to frame an
-//! honest operator.
+//! A leaf's script takes, from the top of the stack, the operator's own choice preimages, then quoted values, and last
+//! the watchtower's signature. It never reads what the watchtower shows, or a hostile one could re-choose to frame
+//! an honest operator.
 
 use bitcoin::ScriptBuf;
 
@@ -22,7 +22,7 @@ pub struct LeafItems {
 }
 
 /// The disprove leaves of one connector.
-pub trait LeafSet: Sync {
+pub trait DisproveLeaves: Sync {
     /// Number of leaves.
     fn len(&self) -> usize;
 
@@ -31,7 +31,7 @@ pub trait LeafSet: Sync {
         self.len() == 0
     }
 
-    /// The tapscript of leaf `index`, below [`Self::len`].
+    /// The tapscript of leaf `index`, below [`Self::len`]. A pure function: trees call it from several threads.
     fn script(&self, index: usize) -> ScriptBuf;
 
     /// What leaf `index` takes from the witness at most.
@@ -40,7 +40,7 @@ pub trait LeafSet: Sync {
     /// The first leaf that convicts on what has been published; `None` if none does.
     fn convicting(&self, published: &Published) -> Option<usize>;
 
-    /// The items for leaf `index`, bottom of the stack first, the watchtower's signature not included; `None` if a
-    /// value that the leaf reads was not published with its signature.
+    /// The items for leaf `index` above the watchtower's signature, bottom of the stack first; `None` if a value that
+    /// the leaf reads was not published with its signature.
     fn witness(&self, index: usize, published: &Published) -> Option<Vec<Vec<u8>>>;
 }

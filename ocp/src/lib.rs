@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock, draws randomness or starts a task: events go in, duties come out.
 
 pub mod boundary;
+pub mod connector;
 pub mod content;
 pub mod conviction;
 pub mod deadline;
@@ -16,8 +17,9 @@ pub mod prover;
 pub mod value;
 
 pub use boundary::{Boundary, BoundaryCase, End};
+pub use connector::{ConnectorTree, Disprovers, EquivocationTree, SpendSize};
 pub use content::Content;
-pub use conviction::{LeafItems, LeafSet};
+pub use conviction::{DisproveLeaves, LeafItems};
 pub use deadline::Deadlines;
 pub use field::OpenField;
 pub use keyset::{AllKeys, ClaimKeys, DisputeKeys};

@@ -135,15 +135,13 @@ impl<P: Prover> Player<P> {
         }
         let last = self.log.last(dispute)?;
         let (after, height) = (last.reveal.content.message(), last.height);
-        if let Some((choice, values)) = log.equivocation() {
-            if after != Message::Challenge {
-                return Some(Duty::Equivocation {
-                    dispute,
-                    after,
-                    choice,
-                    values,
-                });
-            }
+        if let (Some((choice, values)), true) = (log.equivocation(), after != Message::Challenge) {
+            return Some(Duty::Equivocation {
+                dispute,
+                after,
+                choice,
+                values,
+            });
         }
         let Some(next) = self
             .log

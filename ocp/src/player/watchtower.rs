@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::log::ClaimLog;
 use super::{Duty, Event};
 use crate::content::Content;
-use crate::conviction::LeafSet;
+use crate::conviction::DisproveLeaves;
 use crate::deadline::Deadlines;
 use crate::message::Published;
 use crate::opening::{Hash32, Opening};
@@ -53,15 +53,18 @@ pub trait Policy {
     fn judge_path(&mut self, published: &Published) -> Conviction;
 }
 
+/// Starts a run of the program on claim words.
+type Start<P> = Box<dyn FnMut(&[u32]) -> P + Send>;
+
 /// The protocol's watchtower: it runs the program on the claim words and believes its own run only.
 pub struct Honest<P, L> {
-    start: Box<dyn FnMut(&[u32]) -> P + Send>,
+    start: Start<P>,
     runs: BTreeMap<Vec<u32>, P>,
     open_leaves: L,
     path_leaves: L,
 }
 
-impl<P: Prover, L: LeafSet> Honest<P, L> {
+impl<P: Prover, L: DisproveLeaves> Honest<P, L> {
     /// A watchtower that runs claims with `start` and convicts with the leaves on `Open`'s and on `Path`'s outputs.
     pub fn new(
         start: impl FnMut(&[u32]) -> P + Send + 'static,
@@ -82,7 +85,7 @@ impl<P: Prover, L: LeafSet> Honest<P, L> {
     }
 }
 
-impl<P: Prover, L: LeafSet> Policy for Honest<P, L> {
+impl<P: Prover, L: DisproveLeaves> Policy for Honest<P, L> {
     fn challenges(&mut self, words: &[u32], plan: &Plan) -> bool {
         self.run(words).verdict(plan.steps()) != Verdict::Accepted
     }
@@ -230,10 +233,9 @@ impl<Y: Policy> Player<Y> {
 
     /// Judges a payload once.
     fn judge(&mut self, words: &[u32], said: Content) -> Conviction {
-        if let Some((judged, conviction)) = &self.judged {
-            if *judged == said {
-                return *conviction;
-            }
+        match &self.judged {
+            Some((judged, conviction)) if *judged == said => return *conviction,
+            _ => {}
         }
         let published = self.log.published(self.dispute);
         let conviction = match &said {

@@ -133,7 +133,7 @@ fn an_honest_operator_wins_against_every_choice_and_every_demand() {
         for path in [false, true] {
             let leaves = crate::world::Oracle::new(plan, run.clone(), path);
             assert_eq!(
-                ocp::LeafSet::convicting(&leaves, &world.chain.published(0)),
+                ocp::DisproveLeaves::convicting(&leaves, &world.chain.published(0)),
                 None,
                 "{choices:?}"
             );

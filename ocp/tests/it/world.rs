@@ -12,7 +12,7 @@ use ocp::player::operator::Player as Operator;
 use ocp::player::watchtower::{Honest, Player as Watchtower, Policy};
 use ocp::player::{Duty, Ending, Event, Settlement, log::ClaimLog};
 use ocp::prover::Prover;
-use ocp::{Content, Deadlines, Hash32, LeafItems, LeafSet, Message, Plan, Side, ValueId};
+use ocp::{Content, Deadlines, DisproveLeaves, Hash32, LeafItems, Message, Plan, Side, ValueId};
 use taptree_commit::guard::MemoryGuard;
 use zkvm_emulator::state::accepted_digest;
 
@@ -57,7 +57,7 @@ impl<P: Prover> Oracle<P> {
     }
 }
 
-impl<P: Prover + Send> LeafSet for Oracle<P> {
+impl<P: Prover + Send> DisproveLeaves for Oracle<P> {
     fn len(&self) -> usize {
         1
     }
