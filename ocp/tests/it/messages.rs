@@ -132,9 +132,11 @@ fn hashes(n: usize, salt: u8) -> Vec<[u8; 32]> {
 fn content(plan: &Plan, message: Message, answered: Option<u8>, made: u8, salt: u8) -> Content {
     let signed = plan.values(message, answered).len();
     match message {
-        Message::Kickoff => {
-            Content::Kickoff((0..signed as u32).map(|i| i * 0x0101 ^ u32::from(salt)).collect())
-        }
+        Message::Kickoff => Content::Kickoff(
+            (0..signed as u32)
+                .map(|i| (i * 0x0101) ^ u32::from(salt))
+                .collect(),
+        ),
         Message::Challenge => Content::Challenge,
         Message::Search(round) => Content::Search {
             round,

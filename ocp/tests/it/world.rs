@@ -257,10 +257,9 @@ impl<'a, P: Prover, Y: Policy> World<'a, P, Y> {
         let height = self.height;
         self.tell(Event::Block { height });
         for duty in duties {
-            if (self.allow)(height, &duty) {
-                if let Some(event) = self.confirm(&duty, height) {
-                    self.tell(event);
-                }
+            let allowed = (self.allow)(height, &duty);
+            if let Some(event) = allowed.then(|| self.confirm(&duty, height)).flatten() {
+                self.tell(event);
             }
         }
     }
