@@ -34,7 +34,7 @@ if need Go golang-go go; then
 	for guest in fibonacci sha256 alloc; do
 		(cd go && env -u GOFLAGS -u GOEXPERIMENT GOOS=linux GOARCH=mips GOMIPS=softfloat \
 			GO111MODULE=on GOTOOLCHAIN=local GOPROXY=off CGO_ENABLED=0 GOCACHE="$work/go-cache" \
-			go build -trimpath -buildvcs=false -ldflags='-w -buildid= -E=_rt0_tapestry' \
+			go build -trimpath -buildvcs=false -ldflags=-w \
 			-o "$work/go-$guest.elf" "./$guest")
 	done
 fi

@@ -1,6 +1,6 @@
 // Command alloc exercises the Go runtime where the zkVM differs most from Linux:
-// goroutines and channels on one thread, a mutex under contention, maps and
-// slices under garbage-collector pressure, panics that are recovered, and fmt.
+// goroutines and channels, a mutex under contention, timers, maps and slices
+// under garbage-collector pressure, panics that are recovered, and fmt.
 // It reads no claim, so it prints the same text on a Linux kernel.
 package main
 
@@ -11,8 +11,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
-
-	_ "tapestry.local/guests/guest" // the entry point
+	"time"
 )
 
 // node is one node of a binary tree that is built, summed and dropped; its
@@ -89,6 +88,18 @@ func main() {
 	}
 	wg.Wait()
 	fmt.Println("goroutines:", squares, total)
+
+	// Timers: the shorter one fires first, and a sleep takes its time.
+	start := time.Now()
+	first := ""
+	select {
+	case <-time.After(50 * time.Millisecond):
+		first = "long"
+	case <-time.After(5 * time.Millisecond):
+		first = "short"
+	}
+	time.Sleep(20 * time.Millisecond)
+	fmt.Println("timers:", first, time.Since(start) >= 25*time.Millisecond)
 
 	// Garbage: trees that die at once beside one that lives.
 	var before, after runtime.MemStats
