@@ -81,6 +81,11 @@ impl FlatMemory {
         self.dirty.push(page as u32);
     }
 
+    /// Number of marked pages.
+    pub(crate) fn dirty_pages(&self) -> usize {
+        self.dirty.len()
+    }
+
     /// Writes marked pages back and returns the memory as it is now.
     pub(crate) fn flush(&mut self) -> &PagedMemory {
         for page in self.dirty.drain(..) {

@@ -13,7 +13,7 @@ use crate::memory::PagedMemory;
 use crate::merkle::{DEPTH, Node};
 use crate::ordinary::{Exit, HostProbe, NoProbe};
 use crate::program::Program;
-use crate::record::after_words;
+use crate::record::{StepRecord, after_words};
 use crate::state::{STATUS, State, Status, WORDS};
 use crate::step::{self, MemoryView, StepInput, UnknownPreimage};
 use crate::syscall::Call;
@@ -164,6 +164,26 @@ impl Machine {
         State {
             words: self.words,
             root: self.memory.flush().root(),
+        }
+    }
+
+    /// Number of pages written since memory was last looked at.
+    pub fn dirty_pages(&self) -> usize {
+        self.memory.dirty_pages()
+    }
+
+    /// Takes the step of `record`, which may be a lie, instead of the one that the program says: its words after, its
+    /// new word in memory if it runs on, an ended machine otherwise.
+    pub fn follow(&mut self, record: &StepRecord) {
+        self.step += 1;
+        self.words = record.after.words;
+        self.end = (self.words[STATUS] != 0).then(|| self.end.unwrap_or(self.step));
+        if record.step_class().is_some_and(StepClass::runs_on) {
+            if self.memory.word(record.addr) != record.outcome.new_word {
+                self.memory.set_word(record.addr, record.outcome.new_word);
+            }
+        } else {
+            self.memory.reset(PagedMemory::new());
         }
     }
 

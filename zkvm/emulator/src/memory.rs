@@ -32,6 +32,8 @@ trait Subtree: Send + Sync {
     const HEIGHT: usize;
     /// The subtree's node at level `HEIGHT`.
     fn node(&self) -> Node;
+    /// Whether that node is known already.
+    fn is_hashed(&self) -> bool;
     /// Writes the siblings of leaf `index` (within this subtree) to `out[..HEIGHT]`.
     fn siblings(&self, index: u32, out: &mut [Node]);
 }
@@ -94,6 +96,10 @@ impl Subtree for Page {
         *self.node.get_or_init(|| fold(self.leaves(), 0))
     }
 
+    fn is_hashed(&self) -> bool {
+        self.node.get().is_some()
+    }
+
     fn siblings(&self, index: u32, out: &mut [Node]) {
         row_siblings(self.leaves(), index as usize, 0, out);
     }
@@ -133,12 +139,22 @@ impl<C, const N: usize> Branch<C, N> {
 }
 
 impl<C: Subtree, const N: usize> Branch<C, N> {
+    /// The children's nodes; in parallel if there is more than one to hash.
     fn row(&self) -> Vec<Node> {
         let zero = zero_nodes()[C::HEIGHT];
-        self.children
-            .par_iter()
-            .map(|child| child.as_ref().map_or(zero, |child| child.node()))
-            .collect()
+        let node = |child: &Option<Arc<C>>| child.as_ref().map_or(zero, |child| child.node());
+        if self
+            .children
+            .iter()
+            .flatten()
+            .filter(|child| !child.is_hashed())
+            .nth(1)
+            .is_some()
+        {
+            self.children.par_iter().map(node).collect()
+        } else {
+            self.children.iter().map(node).collect()
+        }
     }
 }
 
@@ -153,6 +169,10 @@ impl<C: Subtree, const N: usize> Subtree for Branch<C, N> {
         // that shares this branch.
         let node = fold(self.row(), C::HEIGHT);
         *self.node.get_or_init(|| node)
+    }
+
+    fn is_hashed(&self) -> bool {
+        self.node.get().is_some()
     }
 
     fn siblings(&self, index: u32, out: &mut [Node]) {

@@ -1,79 +1,120 @@
-//! Every instruction against `qemu-mips`: both run the same ELF file, and what they print (each case's registers, hi, lo
-//! and memory) must be the same bytes.
+//! The reference step against the fast emulator on random programs: the same digest after every step.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use zkvm_emulator::{Operation, StepClass};
+use proptest::prelude::*;
+use zkvm_emulator::step::MemoryView;
+use zkvm_emulator::{
+    ClaimWords, Inputs, Instruction, Machine, Operation, PagedMemory, Preimages, Silent, StepClass,
+    StepInput, step,
+};
 
-use crate::assembler::Program;
-use crate::{programs, qemu, reference};
+use crate::words::{known_preimage, random_program};
 
-const SEEDS: [u64; 2] = [1, 2];
-const LIMIT: u64 = 10_000_000;
+const STEPS: u64 = 48;
 
-/// Panics naming the first case on which `got` and `want` differ.
-fn assert_same_output(name: &str, program: &Program, machine: &str, got: &[u8], want: &[u8]) {
-    assert_eq!(got.len(), want.len(), "{name}: length of what {machine} printed");
-    let Some(at) = got.iter().zip(want).position(|(a, b)| a != b) else {
-        return;
-    };
-    let case = match at.checked_sub(program.data_len()) {
-        Some(recorded) => program.case_at(recorded).to_owned(),
-        None => format!("data byte {at}"),
-    };
-    let word = at & !3;
-    panic!(
-        "{name}: {machine} differs at byte {at} ({case}): got {:02x?}, qemu-mips {:02x?}",
-        &got[word..word + 4],
-        &want[word..word + 4]
-    );
+fn inputs() -> Inputs {
+    let mut preimages = Preimages::new();
+    preimages.insert(known_preimage().0);
+    Inputs::new(ClaimWords::new(vec![0xdead_beef, 1, 2]).unwrap(), preimages)
 }
 
-#[test]
-fn every_instruction_agrees_with_qemu() {
-    for seed in SEEDS {
-        for (name, mut program) in programs::all(seed) {
-            let elf = program.finish();
-            let Some(qemu) = qemu::run(&elf) else { return };
-            assert_eq!(
-                (qemu.code, qemu.signal),
-                (Some(0), None),
-                "{name} under qemu-mips"
-            );
-            let reference = reference::run(&elf, LIMIT);
-            assert_eq!(reference.class, StepClass::Exit, "{name} on the reference step");
-            assert!(reference.accepted, "{name} on the reference step");
-            assert_same_output(
-                name,
-                &program,
-                "the reference step",
-                &reference.output,
-                &qemu.output,
-            );
-        }
-    }
-}
-
-#[test]
-fn every_operation_is_under_test_often() {
-    let mut counts: BTreeMap<Operation, usize> = BTreeMap::new();
-    for (_, program) in programs::all(SEEDS[0]) {
-        for op in program.tested() {
-            *counts.entry(*op).or_default() += 1;
-        }
-    }
-    for op in Operation::ALL {
-        // BREAK always ends the run: it is among the rejections.
-        let least = match op {
-            Operation::Break => 0,
-            Operation::Syscall => 20,
-            Operation::Sync | Operation::Rdhwr => 40,
-            _ => 50,
-        };
-        let count = counts.get(&op).copied().unwrap_or(0);
-        assert!(
-            count >= least,
-            "{op} is tested {count} times, expected at least {least}"
+/// Runs one program both ways; tells which classes and operations were executed.
+fn compare(seed: u64) -> (BTreeSet<StepClass>, BTreeSet<Operation>) {
+    let (program, mut state) = random_program(seed);
+    let inputs = inputs();
+    let mut memory = if state.is_ended() {
+        PagedMemory::new()
+    } else {
+        program.memory().clone()
+    };
+    let start = (state.words, memory.clone());
+    let mut machine = Machine::resume(program.clone(), inputs.clone(), 0, start.0, start.1.clone());
+    let (mut classes, mut operations) = (BTreeSet::new(), BTreeSet::new());
+    let mut executed = 0;
+    while executed < STEPS {
+        let input = StepInput::gather(
+            state.clone(),
+            program.code(),
+            &memory,
+            &inputs.claim,
+            &inputs.preimages,
         );
+        let outcome = machine.run(executed + 1, &mut Silent);
+        let input = match input {
+            Ok(input) => input,
+            Err(missing) => {
+                let unknown = outcome.expect_err("a missing preimage stops both");
+                assert_eq!((unknown.step, unknown.missing), (executed, missing));
+                break;
+            }
+        };
+        outcome.expect("the reference had the preimage");
+        let record = step(&input);
+        let class = record.step_class().unwrap();
+        classes.insert(class);
+        if class.executes() {
+            operations.extend(Instruction::decode(record.instr).map(|instruction| instruction.op));
+        }
+        // The reference's memory follows its own record.
+        if class.runs_on() {
+            memory.write_bytes(record.addr & !3, &record.outcome.new_word.to_be_bytes());
+            assert_eq!(record.old_path[26], record.before.root);
+        } else if class != StepClass::Ended {
+            memory = PagedMemory::new();
+        }
+        executed += 1;
+        assert_eq!(
+            record.after.root,
+            memory.root(),
+            "seed {seed} step {executed}: {record:?}"
+        );
+        let fast = machine.state();
+        assert_eq!(
+            fast,
+            record.after,
+            "seed {seed} step {executed}: {:?}",
+            Instruction::decode(record.instr)
+        );
+        assert_eq!(fast.digest(), record.digests_after.digest);
+        assert_eq!(machine.step(), executed);
+        state = record.after;
+    }
+    // The same in one go.
+    let mut straight = Machine::resume(program, inputs, 0, start.0, start.1);
+    straight
+        .run(executed, &mut Silent)
+        .expect("all of this was executed before");
+    assert_eq!(straight.state(), state, "seed {seed}");
+    assert_eq!(straight.memory().word(0x5_1000), memory.word(0x5_1000));
+    (classes, operations)
+}
+
+#[test]
+fn every_class_and_operation_is_reached_and_agrees() {
+    let (mut classes, mut operations) = (BTreeSet::new(), BTreeSet::new());
+    for seed in 0..2500 {
+        let (c, o) = compare(seed);
+        classes.extend(c);
+        operations.extend(o);
+    }
+    let missing: Vec<_> = StepClass::ALL
+        .into_iter()
+        .filter(|class| !classes.contains(class))
+        .collect();
+    assert!(missing.is_empty(), "classes not reached: {missing:?}");
+    let missing: Vec<_> = Operation::ALL
+        .into_iter()
+        .filter(|op| !operations.contains(op))
+        .collect();
+    assert!(missing.is_empty(), "operations not reached: {missing:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 0, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fresh_random_programs_agree(seed in 1u64 << 32..u64::MAX) {
+        compare(seed);
     }
 }

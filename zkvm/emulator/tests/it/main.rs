@@ -1,8 +1,9 @@
-//! Integration tests of the machine: against `qemu-mips`, and with real guest programs.
+//! The machine against itself: reference and fast emulator, files, traces, the Go kernel.
 
-mod assembler;
 mod differential;
-mod programs;
-mod qemu;
-mod reference;
-mod rejections;
+mod elf_file;
+mod elf_files;
+mod go_kernel;
+mod long_runs;
+mod single_steps;
+mod words;

@@ -1,0 +1,260 @@
+//! Files that are programs, files that are not, and damaged ones.
+
+use proptest::prelude::*;
+use zkvm_emulator::elf::{Elf, ElfError};
+use zkvm_emulator::step::MemoryView;
+use zkvm_emulator::{Inputs, Machine, Program, ProgramError, Silent, Status, Stop};
+
+use crate::elf_file::{CODE, DATA, Segment, bytes_of, elf, go_note, load};
+
+/// `exit(0)`.
+const EXIT: [u32; 3] = [0x2404_0000, 0x2402_0000 | 4001, 0x0c];
+
+fn code() -> Segment {
+    load(0x1_0000, bytes_of(&EXIT), CODE)
+}
+
+fn good() -> Vec<u8> {
+    let mut data = load(0x2_0000, b"tapestry".to_vec(), DATA);
+    data.memory_len = 0x3000;
+    elf(0x1_0000, &[code(), data])
+}
+
+fn error(bytes: &[u8]) -> ElfError {
+    match Program::from_elf(bytes) {
+        Err(ProgramError::Elf(error)) => error,
+        other => panic!("expected an ELF error, got {other:?}"),
+    }
+}
+
+fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut file = good();
+    file[at..at + bytes.len()].copy_from_slice(bytes);
+    file
+}
+
+#[test]
+fn a_good_file_runs() {
+    let program = Program::from_elf(&good()).unwrap();
+    assert_eq!(program.code_words(), EXIT);
+    assert_eq!(program.memory().read_bytes(0x2_0000, 9), b"tapestry\0");
+    let state = program.initial_state();
+    assert_eq!((state.pc(), state.next_pc()), (0x1_0000, 0x1_0004));
+    assert_eq!(state.words[zkvm_emulator::state::HEAP], 0x2000_0000);
+    assert_eq!(program.memory().word(state.reg(29)), 1);
+    let mut machine = Machine::new(program, Inputs::default());
+    assert_eq!(machine.run(100, &mut Silent), Ok(Stop::Ended(Status::Accepted)));
+    assert_eq!(machine.end(), Some(3));
+}
+
+#[test]
+fn headers_that_are_not_a_mips_executable() {
+    assert_eq!(error(b""), ElfError::NotElf);
+    assert_eq!(error(b"MZ"), ElfError::NotElf);
+    assert_eq!(error(b"#!/bin/sh\n"), ElfError::NotElf);
+    assert_eq!(error(&with(4, &[2])), ElfError::Class { got: 2 });
+    assert_eq!(error(&with(5, &[1])), ElfError::Endianness { got: 1 });
+    assert_eq!(error(&with(6, &[9])), ElfError::Version { got: 9 });
+    assert_eq!(error(&with(20, &[0, 0, 0, 3])), ElfError::Version { got: 3 });
+    assert_eq!(error(&with(18, &[0, 62])), ElfError::Machine { got: 62 });
+    assert_eq!(error(&with(16, &[0, 3])), ElfError::Type { got: 3 });
+    assert_eq!(error(&with(16, &[0, 1])), ElfError::Type { got: 1 });
+    assert_eq!(error(&with(42, &[0, 56])), ElfError::HeaderSize { got: 56 });
+}
+
+#[test]
+fn every_truncation_is_an_error_and_says_so() {
+    let file = good();
+    for len in 0..file.len() {
+        let error = error(&file[..len]);
+        match len {
+            0..4 => assert_eq!(error, ElfError::NotElf),
+            _ => assert!(
+                matches!(error, ElfError::Truncated { .. }),
+                "length {len}: {error}"
+            ),
+        }
+    }
+    // Headers and segments that point outside.
+    assert!(matches!(
+        error(&with(28, &[0xff; 4])),
+        ElfError::Truncated {
+            what: "program headers",
+            ..
+        }
+    ));
+    assert!(matches!(
+        error(&with(44, &[0xff; 2])),
+        ElfError::Truncated {
+            what: "program headers",
+            ..
+        }
+    ));
+    assert!(matches!(
+        error(&with(52 + 4, &[0xff; 4])),
+        ElfError::Truncated { what: "segment", .. }
+    ));
+}
+
+#[test]
+fn segments_that_cannot_be_loaded() {
+    let mut big = code();
+    big.memory_len = 4;
+    assert_eq!(
+        error(&elf(0x1_0000, &[big])),
+        ElfError::SegmentSize {
+            index: 0,
+            file: 12,
+            memory: 4
+        }
+    );
+
+    for (address, memory_len) in [
+        (0xff0, 0x20),
+        (0, 0x10),
+        (0x7fff_fff0, 0x20),
+        (0xffff_fff0, 0x20),
+        (0x8000_0000, 4),
+    ] {
+        let low = Segment {
+            kind: 1,
+            address,
+            bytes: vec![],
+            memory_len,
+            flags: DATA,
+        };
+        let (start, end) = (u64::from(address), u64::from(address) + u64::from(memory_len));
+        assert_eq!(
+            error(&elf(0x1_0000, &[code(), low])),
+            ElfError::SegmentRange { index: 1, start, end }
+        );
+    }
+    let over = load(0x1_0008, vec![1], DATA);
+    assert_eq!(
+        error(&elf(0x1_0000, &[over.clone(), code()])),
+        ElfError::Overlap { first: 0, second: 1 }
+    );
+    assert_eq!(
+        error(&elf(0x1_0000, &[code(), over])),
+        ElfError::Overlap { first: 0, second: 1 }
+    );
+    let beside = load(0x1_000c, vec![1], DATA);
+    assert!(Program::from_elf(&elf(0x1_0000, &[code(), beside])).is_ok());
+
+    let mut stack = load(0x7fff_0000, vec![1], DATA);
+    stack.memory_len = 0xf000;
+    assert!(matches!(
+        error(&elf(0x1_0000, &[code(), stack])),
+        ElfError::MeetsStack { index: 1, .. }
+    ));
+}
+
+#[test]
+fn code_that_is_not_one_read_only_segment() {
+    assert_eq!(error(&elf(0, &[])), ElfError::NoCode);
+    assert_eq!(
+        error(&elf(0x1_0000, &[load(0x1_0000, bytes_of(&EXIT), 4)])),
+        ElfError::NoCode
+    );
+    let two = [code(), load(0x3_0000, bytes_of(&EXIT), CODE)];
+    assert_eq!(
+        error(&elf(0x1_0000, &two)),
+        ElfError::ManyCodes { first: 0, second: 1 }
+    );
+    assert_eq!(
+        error(&elf(0x1_0000, &[load(0x1_0000, bytes_of(&EXIT), 7)])),
+        ElfError::WritableCode { index: 0 }
+    );
+    assert_eq!(
+        error(&elf(0x1_0002, &[load(0x1_0002, bytes_of(&EXIT), CODE)])),
+        ElfError::CodeAlignment { got: 0x1_0002 }
+    );
+    for entry in [0, 0xfffc, 0x1_000c, 0x1_0001, 0x1_0002, 0xffff_fffc] {
+        assert_eq!(
+            error(&elf(entry, &[code()])),
+            ElfError::Entry {
+                entry,
+                start: 0x1_0000,
+                end: 0x1_000c
+            }
+        );
+    }
+    // A trailing piece of a word is no code.
+    let mut odd = code();
+    odd.bytes.extend([1, 2, 3]);
+    odd.memory_len = 15;
+    assert_eq!(Elf::parse(&elf(0x1_0000, &[odd])).unwrap().code.end, 0x1_000c);
+    for kind in [2, 3] {
+        let dynamic = Segment {
+            kind,
+            ..load(0x3_0000, vec![0; 8], 4)
+        };
+        assert_eq!(error(&elf(0x1_0000, &[code(), dynamic])), ElfError::Dynamic);
+    }
+}
+
+#[test]
+fn go_programs_without_room_for_their_kernel() {
+    for address in [0x1000, 0x5ffc] {
+        let file = elf(address, &[load(address, bytes_of(&EXIT), CODE), go_note()]);
+        assert!(
+            matches!(Program::from_elf(&file), Err(ProgramError::Go(_))),
+            "code at {address:#x}"
+        );
+    }
+    let in_the_way = load(0xc000, vec![1], DATA);
+    let file = elf(0x1_0000, &[code(), in_the_way.clone(), go_note()]);
+    assert!(matches!(Program::from_elf(&file), Err(ProgramError::Go(_))));
+    // Without the note the same file is any other program.
+    assert!(Program::from_elf(&elf(0x1_0000, &[code(), in_the_way])).is_ok());
+    let crossing = load(0x1000_0000, bytes_of(&EXIT), CODE);
+    let file = elf(0x1000_0000, &[crossing, go_note()]);
+    assert!(matches!(Program::from_elf(&file), Err(ProgramError::Go(_))));
+}
+
+#[test]
+fn too_many_call_sites_are_refused() {
+    let words: Vec<u32> = [0x2402_0000 | 4238, 0x0c].repeat(4096);
+    let file = elf(0x1_0000, &[load(0x1_0000, bytes_of(&words), CODE), go_note()]);
+    assert!(matches!(Program::from_elf(&file), Err(ProgramError::Go(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Damaged files never make the loader or a short run panic.
+    #[test]
+    fn damaged_files_do_not_panic(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        cut in proptest::option::of(any::<prop::sample::Index>()),
+        go in any::<bool>(),
+    ) {
+        let mut file = if go {
+            elf(0x1_0000, &[code(), load(0x2_0000, b"tapestry".to_vec(), DATA), go_note()])
+        } else {
+            good()
+        };
+        for (at, byte) in damage {
+            let at = at.index(file.len());
+            file[at] = byte;
+        }
+        if let Some(cut) = cut {
+            file.truncate(cut.index(file.len()));
+        }
+        if let Ok(program) = Program::from_elf(&file) {
+            let mut machine = Machine::new(program, Inputs::default());
+            machine.run(1000, &mut Silent).unwrap();
+            machine.state();
+        }
+    }
+
+    #[test]
+    fn random_bytes_do_not_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..400), header in any::<bool>()) {
+        if header {
+            let good = good();
+            let n = bytes.len().min(52);
+            bytes[..n].copy_from_slice(&good[..n]);
+        }
+        let _ = Program::from_elf(&bytes);
+    }
+}
