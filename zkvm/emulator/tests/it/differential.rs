@@ -93,7 +93,7 @@ fn compare(seed: u64) -> (BTreeSet<StepClass>, BTreeSet<Operation>) {
 #[test]
 fn every_class_and_operation_is_reached_and_agrees() {
     let (mut classes, mut operations) = (BTreeSet::new(), BTreeSet::new());
-    for seed in 0..2500 {
+    for seed in 0..6000 {
         let (c, o) = compare(seed);
         classes.extend(c);
         operations.extend(o);
@@ -111,7 +111,7 @@ fn every_class_and_operation_is_reached_and_agrees() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 0, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     #[test]
     fn fresh_random_programs_agree(seed in 1u64 << 32..u64::MAX) {

@@ -8,7 +8,7 @@ use zkvm_emulator::merkle::empty_root;
 use zkvm_emulator::state::{accepted_digest, rejected_digest};
 use zkvm_emulator::{
     Captured, ClaimWords, Inputs, Lie, Machine, PagedMemory, Preimages, Profile, Program, RunEnd, Schedule,
-    Silent, Status, StepClass, Trace,
+    Silent, Status, StepClass, Stop, Trace,
 };
 
 use crate::elf_file::{CODE, DATA, bytes_of, elf, load};
@@ -180,6 +180,24 @@ fn output_profile_and_explanation() {
         text.contains("Exit") && text.contains("status   0x00000000 -> 0x00000001"),
         "{text}"
     );
+}
+
+#[test]
+fn one_call_cannot_flood_the_host() {
+    let mut a = Assembler::new(BASE);
+    a.addiu(A0, ZERO, 1)
+        .li(A1, MEMORY)
+        .li(A2, 0xffff_ffff)
+        .addiu(V0, ZERO, 4004)
+        .word(SYSCALL);
+    a.li(A1, 0xffff_fff0).addiu(V0, ZERO, 4004).word(SYSCALL);
+    a.addiu(T0, ZERO, -1).bne(V0, T0, "end").mov(A0, V0).mov(A0, ZERO);
+    a.label("end").addiu(V0, ZERO, 4001).word(SYSCALL);
+    let program = Program::from_elf(&elf(BASE, &[load(BASE, bytes_of(&a.finish()), CODE)])).unwrap();
+    let mut output = Captured::default();
+    let stop = Machine::new(program, Inputs::default()).run(100, &mut output);
+    assert_eq!(stop, Ok(Stop::Ended(Status::Accepted)));
+    assert_eq!(output.bytes.len(), zkvm_emulator::machine::MAX_OUTPUT as usize);
 }
 
 /// A lie in the middle: a register's value, in a step that writes one.

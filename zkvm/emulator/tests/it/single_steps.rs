@@ -228,7 +228,7 @@ fn loads() {
     let linked = setup().run(i(0x30, 2, 8, 4));
     assert_eq!(
         (linked.after.words[LINK], linked.after.reg(2)),
-        (DATA + 4 | 1, 0x8899_aabb)
+        ((DATA + 4) | 1, 0x8899_aabb)
     );
 }
 
@@ -268,7 +268,7 @@ fn store_conditional() {
         ),
         (7, 1, 0)
     );
-    for link in [0, DATA, DATA + 4 | 1, 1] {
+    for link in [0, DATA, (DATA + 4) | 1, 1] {
         let failed = setup().word(LINK, link).run(sc);
         assert_eq!((failed.outcome.new_word, failed.after.reg(4)), (0x1122_3344, 0));
         assert_eq!((failed.outcome.dest, failed.after.words[LINK]), (4, 0));
