@@ -12,6 +12,7 @@ pub mod keyset;
 pub mod message;
 pub mod opening;
 pub mod plan;
+pub mod planner;
 pub mod player;
 pub mod prover;
 pub mod value;
