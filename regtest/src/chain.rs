@@ -240,7 +240,8 @@ impl<'n> Chain<'n> {
     ///
     /// # Errors
     ///
-    /// [`ChainError::Rejected`] with the mempool's reason, such as `min relay fee not met`; [`ChainError::Rpc`].
+    /// [`ChainError::Rejected`] with the mempool's reason, such as `min relay fee not met`, also for what is in it already
+    /// (`txn-already-in-mempool`); [`ChainError::Rpc`].
     pub fn accept(&self, tx: &Transaction) -> Result<Accepted, ChainError> {
         let accepted = match self.probe(tx)? {
             Verdict::Accepted(accepted) => accepted,

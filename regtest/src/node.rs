@@ -392,23 +392,12 @@ impl Ours {
         }
     }
 
-    /// Asks the node to stop, then makes sure that it has.
+    /// Asks the node to stop, then makes sure that it has. A signal is as orderly as the call `stop`, and it works also while
+    /// the node starts, stops already, or does not answer.
     fn stop(&mut self) {
-        if !matches!(self.process.exited(), Ok(None)) {
-            return;
+        if !self.process.stop(STOP_PATIENCE) {
+            tracing::warn!(url = self.url(), "bitcoind did not stop in time and was killed");
         }
-        let url = self.url();
-        let asked = Rpc::new(&url, self.login.auth(), Duration::from_secs(5))
-            .and_then(|rpc| rpc.call::<String>("stop", &[]));
-        match asked {
-            Ok(_) => {
-                if !matches!(self.process.wait(STOP_PATIENCE), Ok(Some(_))) {
-                    tracing::warn!(%url, "bitcoind did not stop in time and is killed");
-                }
-            }
-            Err(error) => tracing::debug!(%url, %error, "bitcoind cannot be asked to stop and is killed"),
-        }
-        self.process.kill();
     }
 }
 

@@ -58,16 +58,26 @@ impl Process {
         }
     }
 
+    /// Asks the process to end, waits up to `patience`, then kills it. Whether it ended by itself.
+    pub(crate) fn stop(&mut self, patience: Duration) -> bool {
+        self.signal(Signal::TERM);
+        let ended = matches!(self.wait(patience), Ok(Some(_)));
+        self.kill();
+        ended
+    }
+
     /// Kills the process and its group and waits for its end.
     pub(crate) fn kill(&mut self) {
-        if !matches!(self.child.try_wait(), Ok(None)) {
-            return;
-        }
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        let _ = self.child.kill();
+        self.signal(Signal::KILL);
         let _ = self.child.wait();
+    }
+
+    /// Sends `signal` to the process and its group, unless it has ended: the number may be another's then.
+    fn signal(&mut self, signal: Signal) {
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let (Ok(None), Some(group)) = (self.child.try_wait(), group) {
+            let _ = kill_process_group(group, signal);
+        }
     }
 }
 
@@ -125,6 +135,8 @@ fn die_with_parent(_command: &mut Command) {}
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     fn sh(script: &str) -> Process {
@@ -166,6 +178,36 @@ mod tests {
             );
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    #[test]
+    fn is_asked_first_and_killed_only_if_it_does_not_listen() {
+        let mut polite = trapping("exit 5");
+        assert!(polite.stop(Duration::from_secs(60)));
+        assert_eq!(polite.exited().unwrap().and_then(|s| s.code()), Some(5));
+
+        let mut deaf = trapping("");
+        assert!(!deaf.stop(Duration::from_millis(100)));
+        assert_eq!(deaf.exited().unwrap().and_then(|s| s.signal()), Some(9));
+    }
+
+    /// A process that does `reaction` when asked to end, started and ready for it.
+    fn trapping(reaction: &str) -> Process {
+        let dir = tempfile::tempdir().unwrap();
+        let ready = dir.path().join("ready");
+        let process = sh(&format!(
+            "trap '{reaction}' TERM; touch {}; while :; do sleep 0.01; done",
+            ready.display()
+        ));
+        let start = Instant::now();
+        while !ready.exists() {
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "the script never got ready"
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
+        process
     }
 
     #[test]

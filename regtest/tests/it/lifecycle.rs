@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use regtest::{Auth, Bitcoind, CoreRelease, NodeError, NodeOptions, TestNode};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{exe, node};
 
@@ -17,6 +18,27 @@ fn starts_ready_and_leaves_nothing() {
     drop(node);
     assert!(!datadir.exists(), "the data folder is left");
     assert!(!Path::new(&process).exists(), "the process is left");
+}
+
+#[test]
+fn a_node_that_died_is_reported_and_can_be_restarted() {
+    let mut node = node();
+    let tip = node.chain().tip().unwrap();
+    let pid = i32::try_from(node.bitcoind.process_id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    let error = loop {
+        if let Err(error) = node.chain().height() {
+            break error.to_string();
+        }
+    };
+    assert!(
+        error.contains("no answer from the node at") && error.contains("its log ends: "),
+        "{error}"
+    );
+    assert!(!error.contains('\n'), "{error}");
+    // It may still be writing; what it knew must not be lost to haste.
+    node.restart().unwrap();
+    assert_eq!(node.chain().tip().unwrap(), tip);
 }
 
 #[test]
