@@ -9,6 +9,9 @@ pub(crate) const CODE: u32 = 0x0040_1000;
 /// Where its data lies: first what the test puts there, then the output.
 pub(crate) const DATA: u32 = 0x1000_0000;
 
+/// Most bytes printed by one system call.
+const WRITE: u32 = 0x8000;
+
 /// Scratch register of the recording code, never under test.
 pub(crate) const SCRATCH: u32 = 26;
 /// Points into the output, never under test.
@@ -324,8 +327,10 @@ impl Program {
 
     /// Ends the program: prints the data and the output, then `exit(0)`. Returns the ELF file.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
-        let length = self.data.len() as u32 + self.recorded;
-        self.syscall(4004, &[1, DATA, length]);
+        let end = DATA + self.data.len() as u32 + self.recorded;
+        for start in (DATA..end).step_by(WRITE as usize) {
+            self.syscall(4004, &[1, start, WRITE.min(end - start)]);
+        }
         self.syscall(4246, &[0]);
         self.elf()
     }

@@ -3,10 +3,10 @@
 //! Each program goes on to `exit(0)` behind the instruction under test, so a trap that is missed shows as ACCEPTED.
 
 use zkvm_emulator::Operation::{self, *};
-use zkvm_emulator::StepClass;
+use zkvm_emulator::{Status, StepClass};
 
 use crate::assembler::{CODE, DATA, Fields, Program};
-use crate::{qemu, reference};
+use crate::{machine, qemu, reference};
 
 /// What qemu is expected to do.
 enum Qemu {
@@ -323,6 +323,9 @@ fn every_way_to_reject_rejects_and_qemu_dies() {
         // A fetch fault is the step after the jump and its delay slot.
         let expected = steps + u64::from(rejection.class == StepClass::FetchFault);
         assert_eq!(reference.steps, expected, "{name}: step that ended the run");
+        let machine = machine::run(&elf, 1000);
+        assert_eq!(machine.status, Status::Rejected, "{name}: on the machine");
+        assert_eq!(machine.steps, reference.steps, "{name}: steps of the machine");
         match rejection.qemu {
             Qemu::LeftOut(reason) => assert!(!reason.is_empty()),
             Qemu::Dies | Qemu::Exits(_) => {
