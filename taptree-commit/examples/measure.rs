@@ -1,4 +1,4 @@
-//! Measures what commitments cost: `cargo run --release -p taptree-commit --example measure`.
+//! Measures what commitments cost: `cargo run -p taptree-commit --example measure`.
 //!
 //! Prints `name value` lines; times are wall-clock seconds on all cores.
 

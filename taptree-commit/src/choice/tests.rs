@@ -257,6 +257,35 @@ fn bad_locks_are_refused() {
     assert!(Secrets::new(vec![]).is_err());
 }
 
+/// Script and witness bytes; the table in `docs/costs.md`.
+#[test]
+fn costs_are_as_documented() {
+    let size = |items: &[Vec<u8>]| items.iter().map(|item| 1 + item.len()).sum::<usize>();
+    let rows: Vec<String> = [4usize, 8, 16]
+        .map(|values| {
+            let secrets = secrets(values, 9);
+            let locks = secrets.locks().unwrap();
+            let (one, last) = (secrets.reveal(1).unwrap(), secrets.reveal(values - 1).unwrap());
+            let scripts = [
+                (locks.reveal_script(1).unwrap(), vec![one.to_vec()]),
+                (locks.check_script(), locks.witness(&one).unwrap()),
+                (locks.read_script(), locks.witness(&one).unwrap()),
+                (
+                    locks.equivocation_script(),
+                    locks.equivocation_witness(&one, &last).unwrap(),
+                ),
+            ];
+            let cells = scripts.map(|(script, items)| format!("{} + {}", script.len(), size(&items)));
+            format!("| {values} | {} |", cells.join(" | "))
+        })
+        .into();
+    let table = rows.join("\n");
+    assert!(
+        include_str!("../../../docs/costs.md").contains(&table),
+        "docs/costs.md is out of date; measured:\n{table}"
+    );
+}
+
 proptest! {
     #[test]
     fn locks_round_trip_and_bad_bytes_never_panic(values in 2usize..17, tag: u8, noise: Vec<u8>, cut: usize) {

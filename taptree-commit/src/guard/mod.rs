@@ -22,6 +22,8 @@ mod disk;
 mod file;
 mod log;
 #[cfg(test)]
+mod sim;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -43,7 +43,7 @@ impl PublicKey {
         2 * self.ends.len()
     }
 
-    /// Bytes of [`Self::to_bytes`] for a key over `nibbles` nibbles.
+    /// Bytes that [`Self::write`] appends for a key over `nibbles` nibbles.
     pub fn serialized_len(nibbles: usize) -> usize {
         2 + ELEMENT_BYTES * (nibbles + checksum_digits(nibbles))
     }
