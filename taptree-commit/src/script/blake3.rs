@@ -4,29 +4,34 @@
 //! A nibble `v` of the sixteen state words lies on the stack as `2 v + bias`, a message nibble as `2 v`. Every step of the
 //! compression takes as many items from the state as it puts back, so the number of items above the look-up tables is the
 //! same whenever a table is read, and the bias is chosen so that a sum of two such forms *is* the depth that `OP_PICK` wants:
-//! no look-up adds an offset. A step of the mixing function, one nibble of `a = a + b + m` and of `d = d ^ a`, is
+//! no look-up adds an offset. One nibble of `a = a + b + m` and of `d = d ^ a` is
 //!
 //! ```text
-//! roll a, pick b, ADD, pick m, ADD        a sum, at most 47
-//! FROMALTSTACK ADD                        the carry of the nibble before
-//! DUP PICK TOALTSTACK                     the carry of this one
-//! PICK                                    the sum's lowest nibble: the new a
+//! pick b, roll a, ADD, pick m, ADD, ADD   a sum with the carry that lay on top, at most 47
+//! DUP PICK                                its own carry, left on top
+//!                                         ... and when all eight are done, for each:
+//! roll the sum, PICK                      its lowest nibble, the new a
 //! DUP PICK                                where the row of a in the table of XOR begins
 //! roll d, ADD, PICK                       a ^ d
 //! ```
 //!
 //! The factor 2 leaves every other place free: an index read with the sum still on the stack and one read after it was
-//! consumed differ by one place, so the tables of carries and of nibbles lie in alternate places. Rotations by 16, 12 and 8 and
-//! the message permutation are renamings of nibbles; the rotation by 7 is one by 8 and a doubling with the same tables.
+//! consumed differ by one place, so the tables of carries and of nibbles lie in alternate places, as do rows and plain nibbles.
+//! The rows of XOR overlap in two strings. Rotations by 16, 12 and 8 and the message permutation are renamings of nibbles; the
+//! rotation by 7 is one by 8 and a doubling with the same tables.
 //!
-//! With `H` items above the tables when one is read and tables' places counted from the top, the places are: XOR at
-//! `32 v + 2 w`, rows at `t + 2 v` for an odd `t` (between the entries of XOR), carries at `2 t + H + 2 s`, sums' nibbles one further.
+//! With `H` items above the tables and tables' places counted from the top: rows at `t + 2 v`, plain nibbles one further, then
+//! the strings of XOR, and from `2 t + H` on the carries at `2 s`, the sums' nibbles one further.
+//!
+//! # Sizes
+//! 45.2 kB and 352 elements for the tables, with all of message and chaining value variable: 650 elements at most with 40
+//! foreign ones beneath. (The peers measured need 70,291 bytes for 64 bytes to 32.)
 
 use bitcoin::opcodes::all as op;
 
 use super::builder::ScriptBuilder;
 use super::error::ScriptError;
-use super::value::{Int, Item, Nibbles, Operand, Source, Value};
+use super::value::{Item, Nibbles, Operand, Source};
 
 /// The initial chaining value, the first eight words of SHA-256's, as the bytes of eight little-endian words.
 pub const INITIAL_CHAINING_VALUE: [u8; 32] = {
@@ -46,8 +51,39 @@ pub const CHUNK_END: u32 = 2;
 /// Flag of the last compression of a hash.
 pub const ROOT: u32 = 8;
 
+/// One compression with counter 0 in Rust, the first 32 bytes of its result: what [`ScriptBuilder::blake3_compress`] computes.
+pub fn compress(chaining: &[u8; 32], block: &[u8; 64], block_len: u32, flags: u32) -> [u8; 32] {
+    let word = |bytes: &[u8], i: usize| {
+        u32::from_le_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]])
+    };
+    let mut message: [u32; 16] = std::array::from_fn(|i| word(block, i));
+    let fixed = [IV[0], IV[1], IV[2], IV[3], 0, 0, block_len, flags];
+    let mut state: [u32; 16] = std::array::from_fn(|i| if i < 8 { word(chaining, i) } else { fixed[i - 8] });
+    for _ in 0..7 {
+        for (i, [a, b, c, d]) in MIXINGS.into_iter().enumerate() {
+            for (half, [first, second]) in [[16, 12], [8, 7]].into_iter().enumerate() {
+                state[a] = state[a]
+                    .wrapping_add(state[b])
+                    .wrapping_add(message[2 * i + half]);
+                state[d] = (state[d] ^ state[a]).rotate_right(first);
+                state[c] = state[c].wrapping_add(state[d]);
+                state[b] = (state[b] ^ state[c]).rotate_right(second);
+            }
+        }
+        message = PERMUTATION.map(|from| message[from]);
+    }
+    std::array::from_fn(|i| (state[i / 4] ^ state[i / 4 + 8]).to_le_bytes()[i % 4])
+}
+
 const IV: [u32; 8] = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
 ];
 
 /// Which message word the next round uses in each place.
@@ -65,8 +101,16 @@ const MIXINGS: [[usize; 4]; 8] = [
     [3, 4, 9, 14],
 ];
 
-/// Places that the table of XOR spans: 256 entries and as many places between them.
-const XOR_SPAN: usize = 512;
+/// The order in which a round's mixings are done: each half begins with the word `b` that the half before ended with, which
+/// then lies near.
+const ORDER: [usize; 8] = [0, 1, 2, 3, 6, 4, 5, 7];
+
+/// Orders of lanes in which the results lie near when the next sums need them.
+const DESCENDING: Lanes<usize> = [7, 6, 5, 4, 3, 2, 1, 0];
+const MIDDLE_LAST: Lanes<usize> = [7, 6, 5, 4, 0, 1, 2, 3];
+
+/// Nibbles in each of the two strings that hold the rows of the table of XOR.
+const STRING: usize = 86;
 /// Greatest sum of a column: three nibbles and a carry of 2.
 const MAX_SUM: usize = 47;
 
@@ -80,52 +124,101 @@ enum MessageNibble {
     Constant(i64),
 }
 
+/// The sixteen rows `v ^ 0, v ^ 1, .. v ^ 15` as pieces of two strings of nibbles, and where row v begins (string, offset).
+///
+/// Rows overlap: the second half of row v is the first half of row `v ^ 8`, and so on in quarters. Merging the two strings
+/// with the longest overlap until two are left gives 86 nibbles each instead of 128.
+fn xor_rows() -> ([Vec<usize>; 2], [(usize, usize); 16]) {
+    let mut strings: Vec<Vec<usize>> = (0..16).map(|v| (0..16).map(|w| v ^ w).collect()).collect();
+    let overlap = |a: &[usize], b: &[usize]| {
+        (1..a.len().min(b.len()))
+            .rev()
+            .find(|k| a.ends_with(&b[..*k]))
+            .unwrap_or(0)
+    };
+    while strings.len() > 2 {
+        let mut best = (0, 0, 1);
+        for i in 0..strings.len() {
+            for j in 0..strings.len() {
+                let k = overlap(&strings[i], &strings[j]);
+                if i != j && k > best.0 {
+                    best = (k, i, j);
+                }
+            }
+        }
+        let (k, i, j) = best;
+        let tail = strings[j][k..].to_vec();
+        strings[i].extend(tail);
+        strings.remove(j);
+    }
+    let starts = std::array::from_fn(|v| {
+        let row: Vec<usize> = (0..16).map(|w| v ^ w).collect();
+        let find = |string: &[usize]| string.windows(16).position(|piece| piece == row);
+        match find(&strings[0]) {
+            Some(at) => (0, at),
+            None => (1, find(&strings[1]).unwrap_or(0)),
+        }
+    });
+    let [first, second] = [0, 1].map(|i| strings[i].clone());
+    ([first, second], starts)
+}
+
 /// Where the tables lie and what the forms of nibbles add.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Layout {
     /// Items above the tables between two steps: message and state.
     above: usize,
-    /// Place of the table of rows.
+    /// Place of the table of rows; plain nibbles lie between its entries, XOR behind it.
     rows: usize,
+    /// The table of XOR, one string in even places and one in odd ones, and where the rows begin.
+    strings: [Vec<usize>; 2],
+    /// Place, from the start of the strings, where each row begins.
+    row_starts: [usize; 16],
 }
 
 impl Layout {
     fn new(message_items: usize) -> Self {
         let above = message_items + 128;
-        // The sums' tables, at 2 rows + above, begin behind the table of XOR; rows lie in its odd places.
-        let rows = (XOR_SPAN + 2 - above).div_ceil(2) | 1;
-        Layout { above, rows }
+        // The sums' tables, at 2 rows + above, must begin behind the strings, which end at rows + 32 + 2 STRING.
+        let rows = (32 + 2 * STRING).saturating_sub(above);
+        let (strings, starts) = xor_rows();
+        Layout {
+            above,
+            rows,
+            strings,
+            row_starts: starts.map(|(string, offset)| 2 * offset + string),
+        }
     }
 
     /// What a state nibble's form adds to twice its value: the depth of the row of 0 while one copy of it lies on top.
-    fn bias(self) -> i64 {
+    fn bias(&self) -> i64 {
         (self.rows + self.above) as i64
     }
 
-    fn form(self, nibble: i64) -> i64 {
+    fn form(&self, nibble: i64) -> i64 {
         2 * nibble + self.bias()
     }
 
-    fn sums(self) -> usize {
+    fn sums(&self) -> usize {
         2 * self.rows + self.above
     }
 
-    /// What a row adds to `32 v`, so that adding another nibble's form gives the depth in the table of XOR when one item less
-    /// than usual lies above.
-    fn row(self, nibble: i64) -> i64 {
-        32 * nibble + (self.above as i64 - 1) - self.bias()
+    /// A row's number: adding another nibble's form gives the depth in the table of XOR when one item less than usual lies above.
+    fn row(&self, nibble: usize) -> i64 {
+        (self.rows + 32 + self.row_starts[nibble]) as i64 + (self.above as i64 - 1) - self.bias()
     }
 
     /// All entries by place. Places that no index reaches hold 0.
-    fn tables(self) -> Vec<i64> {
+    fn tables(&self) -> Vec<i64> {
         let mut places = vec![0; self.sums() + 2 * (MAX_SUM + 1)];
-        for v in 0..16 {
-            for w in 0..16 {
-                places[32 * v + 2 * w] = self.form((v ^ w) as i64);
+        for nibble in 0..16 {
+            places[self.rows + 2 * nibble] = self.row(nibble);
+            places[self.rows + 2 * nibble + 1] = nibble as i64;
+        }
+        for (lane, string) in self.strings.iter().enumerate() {
+            for (at, nibble) in string.iter().enumerate() {
+                places[self.rows + 32 + 2 * at + lane] = self.form(*nibble as i64);
             }
-            places[self.rows + 2 * v] = self.row(v as i64);
-            // Plain nibbles, for the result.
-            places[self.rows + 32 + 2 * v] = v as i64;
         }
         for sum in 0..=MAX_SUM {
             places[self.sums() + 2 * sum] = 2 * (sum as i64 / 16);
@@ -153,7 +246,7 @@ impl ScriptBuilder {
     /// bytes of the result, 64 nibbles in byte order.
     ///
     /// `block_len` is the number of bytes of the block that count, the rest must be zero; `flags` are the domain flags.
-    /// Costs about 47,000 bytes; needs 620 elements besides the message and the 128 nibbles of its state. Constant nibbles
+    /// Costs about 45,400 bytes; needs 360 elements besides the message and the 128 nibbles of its state. Constant nibbles
     /// of the message are not laid out and cost less.
     pub fn blake3_compress(
         &mut self,
@@ -166,21 +259,31 @@ impl ScriptBuilder {
     }
 
     fn compress(&mut self, chaining: Vec<Source>, block: Vec<Source>, block_len: u32, flags: u32) -> Nibbles {
-        for (what, got, expected) in [("chaining value", chaining.len(), 64), ("block", block.len(), 128)] {
+        for (what, got, expected) in [
+            ("chaining value", chaining.len(), 64),
+            ("block", block.len(), 128),
+        ] {
             if got != expected {
-                self.fail(ScriptError::Length { operation: what, left: expected, right: got });
+                self.fail(ScriptError::Length {
+                    operation: what,
+                    left: expected,
+                    right: got,
+                });
             }
         }
         if self.error().is_some() {
             return Nibbles((0..64).map(|_| self.new_item()).collect());
         }
-        let message_items = block.iter().filter(|source| !matches!(source, Source::Constant(_))).count();
+        let message_items = block
+            .iter()
+            .filter(|source| !matches!(source, Source::Constant(_)))
+            .count();
         let layout = Layout::new(message_items);
 
         // Inputs go to the altstack in their forms, the nearest ones first; message last, so that it comes back beneath the state.
         let state_order = self.set_aside(&chaining, Some(layout.bias()));
         let message_order = self.set_aside(&block, None);
-        let bottom = self.lay_tables(layout);
+        let bottom = self.lay_tables(&layout);
 
         let mut message_items: Vec<Option<Item>> = vec![None; 128];
         for at in message_order.into_iter().rev() {
@@ -208,7 +311,10 @@ impl ScriptBuilder {
             .map(|word| {
                 std::array::from_fn(|lane| {
                     let nibble = match word {
-                        0..8 => match (state_items[byte_order(word, lane)], chaining[byte_order(word, lane)]) {
+                        0..8 => match (
+                            state_items[byte_order(word, lane)],
+                            chaining[byte_order(word, lane)],
+                        ) {
                             (Some(item), _) => return item,
                             (None, Source::Constant(nibble)) => nibble,
                             (None, Source::Copy(item) | Source::Move(item)) => return item,
@@ -220,7 +326,11 @@ impl ScriptBuilder {
             })
             .collect();
 
-        let mut mixer = Mixer { script: self, message, state };
+        let mut mixer = Mixer {
+            script: self,
+            message,
+            state,
+        };
         for round in 0..7 {
             mixer.round();
             if round < 6 {
@@ -253,7 +363,7 @@ impl ScriptBuilder {
     }
 
     /// Pushes the tables, the last place first, and answers the height of the stack before.
-    fn lay_tables(&mut self, layout: Layout) -> usize {
+    fn lay_tables(&mut self, layout: &Layout) -> usize {
         let bottom = self.height();
         for entry in layout.tables().into_iter().rev() {
             self.fetch(Source::Constant(entry));
@@ -291,11 +401,12 @@ struct Mixer<'a> {
 
 impl Mixer<'_> {
     fn round(&mut self) {
-        for (i, [a, b, c, d]) in MIXINGS.into_iter().enumerate() {
-            self.add_and_xor(a, b, Some(2 * i), d, 4);
-            self.add_and_xor(c, d, None, b, 3);
-            self.add_and_xor(a, b, Some(2 * i + 1), d, 2);
-            self.add_and_xor(c, d, None, b, 2);
+        for i in ORDER {
+            let [a, b, c, d] = MIXINGS[i];
+            self.add_and_xor([a, b, d], Some(2 * i), 4, MIDDLE_LAST);
+            self.add_and_xor([c, d, b], None, 3, MIDDLE_LAST);
+            self.add_and_xor([a, b, d], Some(2 * i + 1), 2, DESCENDING);
+            self.add_and_xor([c, d, b], None, 2, DESCENDING);
             self.rotate_left_by_one(b);
         }
     }
@@ -305,12 +416,19 @@ impl Mixer<'_> {
     }
 
     /// `sum = sum + addend (+ message)`, then `target = (target ^ sum)` rotated right by `rotation` nibbles.
-    fn add_and_xor(&mut self, sum: usize, addend: usize, message: Option<usize>, target: usize, rotation: usize) {
-        let mut mixed = self.state[target];
+    ///
+    /// The sums come first, all lanes, then the exclusive ors in the given order of lanes.
+    fn add_and_xor(
+        &mut self,
+        [sum, addend, target]: [usize; 3],
+        message: Option<usize>,
+        rotation: usize,
+        order: Lanes<usize>,
+    ) {
+        let s = &mut *self.script;
         for lane in 0..8 {
-            let s = &mut *self.script;
-            s.fetch(Source::Move(self.state[sum][lane]));
             s.fetch(Source::Copy(self.state[addend][lane]));
+            s.fetch(Source::Move(self.state[sum][lane]));
             s.transform(&[op::OP_ADD], 2, 1, 0);
             match message.map(|word| self.message[word][lane]) {
                 None | Some(MessageNibble::Constant(0)) => {}
@@ -322,11 +440,12 @@ impl Mixer<'_> {
                     s.transform(&[op::OP_ADD], 2, 1, 0);
                 }
             }
-            if lane > 0 {
-                s.alt_to_top();
-                s.transform(&[op::OP_ADD], 2, 1, 0);
-            }
-            let kept = s.split_sum(lane < 7);
+            self.state[sum][lane] = s.carry_over(lane > 0, lane < 7);
+        }
+        let mut mixed = self.state[target];
+        for lane in order {
+            s.fetch(Source::Move(self.state[sum][lane]));
+            let kept = s.pick_relative(0);
             self.state[sum][lane] = kept;
             s.fetch(Source::Copy(kept));
             s.pick_relative(0);
@@ -341,20 +460,18 @@ impl Mixer<'_> {
     fn rotate_left_by_one(&mut self, word: usize) {
         let s = &mut *self.script;
         let mut lanes = self.state[word];
-        // Begin where the nibbles lie deepest, which is where the rotation before began.
         let order: Lanes<usize> = std::array::from_fn(|i| (i + 6) % 8);
         for (i, lane) in order.into_iter().enumerate() {
             s.fetch(Source::Move(lanes[lane]));
             s.transform(&[op::OP_DUP, op::OP_ADD], 1, 1, 1);
-            if i > 0 {
-                s.alt_to_top();
-                s.transform(&[op::OP_ADD], 2, 1, 0);
-            }
-            lanes[lane] = s.split_sum(true);
+            lanes[lane] = s.carry_over(i > 0, true);
         }
-        s.alt_to_top();
         s.fetch(Source::Move(lanes[order[0]]));
         lanes[order[0]] = s.transform(&[op::OP_ADD], 2, 1, 0)[0];
+        for i in [0, 7, 6, 5, 4, 3, 2, 1] {
+            s.fetch(Source::Move(lanes[order[i]]));
+            lanes[order[i]] = s.pick_relative(0);
+        }
         self.state[word] = lanes;
     }
 
@@ -370,8 +487,8 @@ impl Mixer<'_> {
                 s.fetch(Source::Move(self.state[word + 8][lane]));
                 s.transform(&[op::OP_ADD], 2, 1, 0);
                 s.pick_relative(0);
-                // The plain nibble, 32 places behind the row.
-                digest.push((byte_order(word, lane), s.pick_relative(31)));
+                // The plain nibble, one place behind the row, read with one item less above.
+                digest.push((byte_order(word, lane), s.pick_relative(0)));
             }
         }
         digest.reverse();
@@ -380,15 +497,17 @@ impl Mixer<'_> {
 }
 
 impl ScriptBuilder {
-    /// Replaces the sum on top by the form of its lowest nibble; its carry goes to the altstack if it is wanted.
-    fn split_sum(&mut self, carry: bool) -> Item {
-        if carry {
-            let sum = self.top_items("split_sum", 1)[0];
+    /// Adds the carry beneath the sum on top, if there is one, and leaves the sum's own carry above it, if it is wanted.
+    fn carry_over(&mut self, carry_in: bool, carry_out: bool) -> Item {
+        if carry_in {
+            self.transform(&[op::OP_ADD], 2, 1, 0);
+        }
+        let sum = self.top_items("carry_over", 1)[0];
+        if carry_out {
             self.fetch(Source::Copy(sum));
             self.pick_relative(0);
-            self.top_to_alt();
         }
-        self.pick_relative(0)
+        sum
     }
 }
 
@@ -401,7 +520,13 @@ mod tests {
     use super::*;
 
     /// A leaf that demands `compress(chaining, block) == digest`, both inputs unsigned, over `beneath` foreign items.
-    fn leaf(chaining: Option<()>, digest: &[u8; 32], block_len: u32, flags: u32, beneath: usize) -> LeafScript {
+    fn leaf(
+        chaining: Option<()>,
+        digest: &[u8; 32],
+        block_len: u32,
+        flags: u32,
+        beneath: usize,
+    ) -> LeafScript {
         let mut s = ScriptBuilder::new().with_beneath(beneath);
         let block = s.read_unsigned("block", 128);
         let result = if chaining.is_some() {
@@ -451,12 +576,101 @@ mod tests {
         check_node(std::array::from_fn(|i| i as u8));
     }
 
+    /// Three blocks, the last one short, as a state's encoding has them.
+    #[test]
+    fn blocks_of_a_longer_message() {
+        let message: Vec<u8> = (0..188u8).map(|i| i.wrapping_mul(37) ^ 0x5a).collect();
+        let mut chaining = INITIAL_CHAINING_VALUE;
+        for (block, flags) in message.chunks(64).zip([CHUNK_START, 0, CHUNK_END | ROOT]) {
+            let len = block.len() as u32;
+            let mut padded = [0; 64];
+            padded[..block.len()].copy_from_slice(block);
+            let next = compress(&chaining, &padded, len, flags);
+            let right = leaf(Some(()), &next, len, flags, 3);
+            assert!(accepts(&right, Some(&chaining), &padded, 3));
+            let mut other = chaining;
+            other[31] ^= 1;
+            assert!(!accepts(&right, Some(&other), &padded, 3));
+            assert!(!accepts(
+                &leaf(Some(()), &next, len, flags ^ 4, 3),
+                Some(&chaining),
+                &padded,
+                3
+            ));
+            assert!(!accepts(
+                &leaf(Some(()), &next, len ^ 1, flags, 3),
+                Some(&chaining),
+                &padded,
+                3
+            ));
+            chaining = next;
+        }
+        assert_eq!(chaining, *::blake3::hash(&message).as_bytes());
+    }
+
+    #[test]
+    fn constants_are_not_laid_out() {
+        // The block's last bytes, all of its second half, and everything.
+        for known in [4, 32, 64] {
+            let block: [u8; 64] = std::array::from_fn(|i| (i as u8).wrapping_mul(89));
+            let digest = *::blake3::hash(&block).as_bytes();
+            let (variable, constant) = block.split_at(64 - known);
+            for (claimed, fine) in [(digest, true), ([7; 32], false)] {
+                let mut s = ScriptBuilder::new();
+                let head = s.read_unsigned("head", 2 * variable.len());
+                let tail = s.constant_bytes(&constant[..known / 2]);
+                let mut sources = Operand::<Nibbles>::sources(head.concat(&tail));
+                sources.extend(Operand::<Nibbles>::sources(&constant[known / 2..]));
+                let chaining = Operand::<Nibbles>::sources(&INITIAL_CHAINING_VALUE);
+                let result = s.compress(chaining, sources, 64, CHUNK_START | CHUNK_END | ROOT);
+                s.assert_eq_nibbles(result, &claimed);
+                let leaf = s.finish().expect("well formed");
+                assert_eq!(run(&leaf.script, &nibbles(variable)).is_ok(), fine, "{known}");
+            }
+        }
+    }
+
+    /// A copied block stays usable, and wrong shapes are errors.
+    #[test]
+    fn operands() {
+        let block: [u8; 64] = std::array::from_fn(|i| 255 - i as u8);
+        let digest = *::blake3::hash(&block).as_bytes();
+        let mut s = ScriptBuilder::new();
+        let left = s.read_unsigned("left", 64);
+        let right = s.read_unsigned("right", 64);
+        let result = s.blake3_node(&left, &right);
+        s.assert_eq_nibbles(result, &digest);
+        s.assert_eq_nibbles(left.concat(&right), &block);
+        let leaf = s.finish().expect("well formed");
+        let mut witness = nibbles(&block[32..]);
+        witness.extend(nibbles(&block[..32]));
+        assert_eq!(run(&leaf.script, &witness), Ok(()));
+        witness.swap(0, 100);
+        assert!(run(&leaf.script, &witness).is_err());
+
+        let mut s = ScriptBuilder::new();
+        let short = s.read_unsigned("short", 63);
+        s.blake3_node(&short, &INITIAL_CHAINING_VALUE);
+        assert!(matches!(
+            s.finish(),
+            Err(ScriptError::Length {
+                operation: "block",
+                left: 128,
+                right: 127
+            })
+        ));
+    }
+
     #[test]
     fn size_and_depth() {
         let leaf = leaf(None, &[0; 32], 64, CHUNK_START | CHUNK_END | ROOT, 40);
-        println!("64 -> 32 bytes: {} bytes of script, depth {}", leaf.len(), leaf.max_depth);
-        assert!(leaf.max_depth <= 960, "{}", leaf.max_depth);
-        assert!(leaf.len() < 50_000, "{}", leaf.len());
+        println!(
+            "64 -> 32 bytes: {} bytes of script, depth {}",
+            leaf.len(),
+            leaf.max_depth
+        );
+        assert!(leaf.max_depth <= 660, "{}", leaf.max_depth);
+        assert!(leaf.len() < 45_700, "{}", leaf.len());
     }
 
     proptest! {
