@@ -9,6 +9,7 @@ pub mod conviction;
 pub mod deadline;
 pub mod field;
 pub mod keyset;
+pub mod leaf;
 pub mod message;
 pub mod opening;
 pub mod plan;

@@ -1,0 +1,284 @@
+//! One disprove leaf: its reads, its predicate, its script, its witness.
+//!
+//! Owns the frame that every leaf has, whatever it checks: the operator's own choice preimages, the readers, the class,
+//! the contradiction, the watchtower's CHECKSIG. And [`KeyedLeaves`], the leaves of one
+//! connector bound to keys, as trees and players use them.
+
+use bitcoin::VarInt;
+use bitcoin::opcodes::all::OP_CHECKSIG;
+use bitcoin::script::{PushBytesBuf, ScriptBuf};
+use bitcoin::secp256k1::XOnlyPublicKey;
+use taptree_commit::choice::{ChoiceError, PREIMAGE_BYTES};
+use taptree_commit::keys::KeysError;
+use taptree_commit::wots::{self, ELEMENT_BYTES, ElementSize};
+
+use super::calc::{Calc, Var};
+use super::catalogue::{Catalogue, LeafId};
+use super::contradiction::{ClassSet, Contradiction, Inputs};
+use super::terms::Terms;
+use crate::conviction::{DisproveLeaves, LeafItems};
+use crate::field::OpenField;
+use crate::keyset::AllKeys;
+use crate::message::Published;
+use crate::message::packing::value_items;
+use crate::plan::Side;
+use crate::value::{ChoiceId, ValueId};
+
+/// Why a leaf has no script or witness.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeafError {
+    /// An index past the last leaf.
+    #[error("leaf index out of range: expected below {len}, got {got}")]
+    Index {
+        /// Number of leaves.
+        len: usize,
+        /// Index asked for.
+        got: usize,
+    },
+    /// A leaf that these terms do not have.
+    #[error("{id:?} is not a leaf of this dispute")]
+    Unknown {
+        /// The leaf asked for.
+        id: LeafId,
+    },
+    /// A key that is not in the key set.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A choice value that its locks do not have.
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+    /// A value whose signature was not published.
+    #[error("no signature of {id:?} was published")]
+    Unsigned {
+        /// The value.
+        id: ValueId,
+    },
+    /// A preimage that the operator did not show.
+    #[error("the operator's preimage for value {value} of {choice:?} was not shown")]
+    NotChosen {
+        /// The choice.
+        choice: ChoiceId,
+        /// Its value.
+        value: u8,
+    },
+}
+
+/// One leaf: what it reads, and how it becomes a script and a witness.
+pub struct DisproveLeaf<'a> {
+    id: LeafId,
+    terms: &'a Terms,
+    content: Box<dyn Contradiction + Send + Sync>,
+}
+
+impl std::fmt::Debug for DisproveLeaf<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DisproveLeaf")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> DisproveLeaf<'a> {
+    pub(crate) fn new(id: LeafId, terms: &'a Terms, content: Box<dyn Contradiction + Send + Sync>) -> Self {
+        DisproveLeaf { id, terms, content }
+    }
+
+    /// The leaf's name.
+    pub fn id(&self) -> LeafId {
+        self.id
+    }
+
+    /// The classes that it is for.
+    #[cfg(test)]
+    pub(crate) fn classes(&self) -> ClassSet {
+        self.content.classes()
+    }
+
+    /// The values that it reads, in witness order: the first one deepest.
+    pub fn reads(&self) -> Vec<ValueId> {
+        let mut ids = Vec::new();
+        if self.content.classes() != ClassSet::ANY {
+            ids.push(ValueId::Open(OpenField::Class));
+        }
+        ids.extend(self.content.reads(self.terms));
+        ids
+    }
+
+    /// The operator's choice preimages that it demands, in witness order above the values: the last one on top.
+    pub fn choices(&self) -> Vec<(ChoiceId, u8)> {
+        self.content.choices(self.terms)
+    }
+
+    /// Whether the leaf's script would pass on these values: the native predicate.
+    pub fn fires(&self, published: &Published) -> bool {
+        // Contents without proofs (on which players decide) name the operator's choices without preimages.
+        let chosen = |&(choice, value): &(ChoiceId, u8)| {
+            let answered = match choice {
+                ChoiceId::Search(round) => published.choices().get(usize::from(round)).copied(),
+                ChoiceId::Segment => published.segment(),
+            };
+            answered == Some(value) || published.preimage(Side::Operator, choice, value).is_some()
+        };
+        let classes = self.content.classes();
+        let class_fits = classes == ClassSet::ANY
+            || published
+                .opening()
+                .is_some_and(|opening| classes.contains(opening.class));
+        class_fits
+            && self.content.choices(self.terms).iter().all(chosen)
+            && self
+                .content
+                .reads(self.terms)
+                .iter()
+                .all(|&id| published.digits(id).is_some())
+            && self.content.holds(self.terms, published).unwrap_or(false)
+    }
+
+    /// The part of the script between the readers and the signature: takes all digits read, leaves nothing, fails
+    /// unless they contradict each other. Also the most items that it holds at any moment.
+    pub(crate) fn core(&self) -> (Vec<u8>, usize) {
+        let reads = self.reads();
+        let digits: usize = reads.iter().map(|id| id.digits()).sum();
+        let (mut calc, items) = Calc::with_items(digits);
+        let inputs = Inputs::assign(&reads, &items);
+        if self.content.classes() != ClassSet::ANY {
+            let class: Var = inputs.class();
+            self.content.classes().require(&mut calc, class);
+        }
+        self.content.require(self.terms, &mut calc, &inputs);
+        let highest = calc.highest();
+        (calc.finish(), highest)
+    }
+
+    /// The tapscript, ending in `watchtower`'s CHECKSIG.
+    ///
+    /// # Errors
+    /// A key or lock that the sets lack.
+    pub fn build(&self, keys: AllKeys<'_>, watchtower: &XOnlyPublicKey) -> Result<ScriptBuf, LeafError> {
+        let mut bytes = Vec::new();
+        for (choice, value) in self.choices().into_iter().rev() {
+            let locks = keys.dispute.locks(Side::Operator, choice)?;
+            bytes.extend(locks.reveal_script(usize::from(value))?.into_bytes());
+        }
+        let reads = self.reads();
+        let public = reads
+            .iter()
+            .map(|&id| keys.value(id))
+            .collect::<Result<Vec<_>, _>>()?;
+        bytes.extend(wots::script::read_values(&public, ElementSize::Any).into_bytes());
+        bytes.extend(self.core().0);
+        let mut script = ScriptBuf::from_bytes(bytes);
+        script.push_slice(PushBytesBuf::from(watchtower.serialize()));
+        script.push_opcode(OP_CHECKSIG);
+        Ok(script)
+    }
+
+    /// The witness items above the watchtower's signature, bottom of the stack first: the values' signatures, then
+    /// the operator's preimages. The script and the control block follow.
+    ///
+    /// # Errors
+    /// A value or preimage that was not published.
+    pub fn witness(&self, published: &Published) -> Result<Vec<Vec<u8>>, LeafError> {
+        let mut items = Vec::new();
+        for id in self.reads() {
+            let signature = published.signature(id).ok_or(LeafError::Unsigned { id })?;
+            items.extend(signature.witness());
+        }
+        for (choice, value) in self.choices() {
+            let preimage = published
+                .preimage(Side::Operator, choice, value)
+                .ok_or(LeafError::NotChosen { choice, value })?;
+            items.push(preimage.to_vec());
+        }
+        Ok(items)
+    }
+}
+
+/// The leaves of one connector with the keys that they read: what goes into a TapTree.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyedLeaves<'a> {
+    catalogue: &'a Catalogue,
+    keys: AllKeys<'a>,
+    watchtower: XOnlyPublicKey,
+}
+
+impl<'a> KeyedLeaves<'a> {
+    /// Binds the leaves to the keys of a dispute and to the watchtower that may spend them.
+    ///
+    /// # Errors
+    /// A key or lock that some leaf reads and the sets lack: they were made for another plan.
+    pub fn new(
+        catalogue: &'a Catalogue,
+        keys: AllKeys<'a>,
+        watchtower: XOnlyPublicKey,
+    ) -> Result<KeyedLeaves<'a>, LeafError> {
+        for id in catalogue.ids() {
+            let leaf = catalogue.leaf(id)?;
+            for value in leaf.reads() {
+                keys.value(value)?;
+            }
+            for (choice, value) in leaf.choices() {
+                keys.dispute
+                    .locks(Side::Operator, choice)?
+                    .reveal_script(usize::from(value))?;
+            }
+        }
+        Ok(KeyedLeaves {
+            catalogue,
+            keys,
+            watchtower,
+        })
+    }
+
+    /// The list of leaves.
+    pub fn catalogue(&self) -> &'a Catalogue {
+        self.catalogue
+    }
+
+    fn leaf(&self, index: usize) -> Option<DisproveLeaf<'a>> {
+        self.catalogue.leaf(self.catalogue.id(index).ok()?).ok()
+    }
+}
+
+impl DisproveLeaves for KeyedLeaves<'_> {
+    fn len(&self) -> usize {
+        self.catalogue.len()
+    }
+
+    /// The tapscript of leaf `index`; an unspendable empty script past the last.
+    fn script(&self, index: usize) -> ScriptBuf {
+        let built = self
+            .leaf(index)
+            .map(|leaf| leaf.build(self.keys, &self.watchtower));
+        built
+            .map(|script| script.expect("the constructor has looked up every key"))
+            .unwrap_or_default()
+    }
+
+    fn items(&self, index: usize) -> LeafItems {
+        let Some(leaf) = self.leaf(index) else {
+            return LeafItems::default();
+        };
+        let pair = VarInt::from(ELEMENT_BYTES).size() + ELEMENT_BYTES + 2;
+        let preimage = VarInt::from(PREIMAGE_BYTES).size() + PREIMAGE_BYTES;
+        let (items, choices) = (
+            leaf.reads().into_iter().map(value_items).sum::<usize>(),
+            leaf.choices().len(),
+        );
+        LeafItems {
+            items: items + choices,
+            bytes: items / 2 * pair + choices * preimage,
+        }
+    }
+
+    fn convicting(&self, published: &Published) -> Option<usize> {
+        self.catalogue
+            .find_firing(published)
+            .and_then(|id| self.catalogue.index(id).ok())
+    }
+
+    fn witness(&self, index: usize, published: &Published) -> Option<Vec<Vec<u8>>> {
+        self.leaf(index)?.witness(published).ok()
+    }
+}

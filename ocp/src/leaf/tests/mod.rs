@@ -1,0 +1,4 @@
+//! Tests of the leaves against the machine's reference step and against each other.
+
+mod agreement;
+mod world;
