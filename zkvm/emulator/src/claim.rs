@@ -4,6 +4,7 @@
 //! knows the public data that the program's roots commit to; a run that lacks one stops, it never gets a default.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Most words a claim may have.
 pub const MAX_CLAIM_WORDS: usize = 192;
@@ -26,8 +27,10 @@ pub enum ClaimError {
 }
 
 /// The claim words of one run; at most [`MAX_CLAIM_WORDS`].
+///
+/// Cloning is cheap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ClaimWords(Vec<u32>);
+pub struct ClaimWords(Arc<[u32]>);
 
 impl ClaimWords {
     /// Takes words as they are.
@@ -38,7 +41,7 @@ impl ClaimWords {
         if words.len() > MAX_CLAIM_WORDS {
             return Err(ClaimError::TooLong { got: words.len() });
         }
-        Ok(ClaimWords(words))
+        Ok(ClaimWords(words.into()))
     }
 
     /// Reads big-endian words.

@@ -1,6 +1,7 @@
 //! Memory as the fast emulator writes it: one flat array of words and a list of the pages written.
 //!
-//! The array is 2 GiB of address space, of which the operating system backs only pages that were touched. Loads and
+//! The array is 2 GiB of address space, of which the operating system backs only pages that were touched (with strict
+//! overcommit, `vm.overcommit_memory=2`, it may have to be there in full). Loads and
 //! stores cost one check and one access; a store also marks its page. [`FlatMemory::flush`] writes marked pages back to
 //! the persistent [`PagedMemory`] that the array mirrors.
 

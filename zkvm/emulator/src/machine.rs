@@ -22,7 +22,7 @@ use crate::syscall::Call;
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
     /// The claim words.
-    pub claim: Arc<ClaimWords>,
+    pub claim: ClaimWords,
     /// The known preimages.
     pub preimages: Arc<Preimages>,
 }
@@ -31,7 +31,7 @@ impl Inputs {
     /// Inputs with these claim words and preimages.
     pub fn new(claim: ClaimWords, preimages: Preimages) -> Self {
         Inputs {
-            claim: Arc::new(claim),
+            claim,
             preimages: Arc::new(preimages),
         }
     }
