@@ -15,7 +15,7 @@ use ocp::{Message, Plan};
 
 use crate::weight::{self, WitnessSize};
 
-/// Most elements that an input's initial stack may hold (consensus: stack and altstack together, so the script needs some of it).
+/// Most elements that stack and altstack may hold together at any time (consensus).
 pub const MAX_STACK_ITEMS: usize = 1_000;
 
 /// Whether a disprove leaf can be played on the outputs of `message`.
@@ -105,7 +105,8 @@ impl TreeSpec {
                     got,
                 });
             }
-            let items = leaf.values.items + 1;
+            // The n-of-n's signature, and its key, which the script pushes before it drops either.
+            let items = leaf.values.items + 2;
             if items > MAX_STACK_ITEMS {
                 return Err(TreeError::TooManyItems {
                     leaf: index,

@@ -50,6 +50,12 @@ pub trait NonceLog {
     fn record(&mut self, session: SessionId, stage: Stage) -> Result<(), NonceLogError>;
 }
 
+impl NonceLog for Box<dyn NonceLog> {
+    fn record(&mut self, session: SessionId, stage: Stage) -> Result<(), NonceLogError> {
+        self.as_mut().record(session, stage)
+    }
+}
+
 /// Why a stage must not leave.
 #[derive(Debug, thiserror::Error)]
 pub enum NonceLogError {

@@ -1,0 +1,445 @@
+//! Sizes, fees, dust and identity of real serialised transactions, and which trees and nominations a graph refuses.
+
+use bitcoin::consensus::{deserialize, serialize};
+use bitcoin::taproot::{LeafVersion, TaprootMerkleBranch};
+use bitcoin::{Amount, ScriptBuf, TapLeafHash, TapNodeHash, Transaction};
+use bridge::bump::BumpChild;
+use bridge::connectors::own_signature_script;
+use bridge::dispute::{DisputeTrees, EquivocationTree, SignedLeaf, TreeError, TreeSpec, ValuesBound};
+use bridge::incentives::{BUMP_CHILD_VBYTES, balances};
+use bridge::weight::{MAX_BUMP_VBYTES, MAX_MESSAGE_VBYTES, P2TR_DUST};
+use bridge::{BuildError, Graph, SatPerVbyte, SignatureError, SignatureSet, TermsError, TxName};
+use bridge::{Nominations, Phase};
+use ocp::{Message, Plan, Side};
+
+use crate::engine::{all, valid};
+use crate::trees::{TestTrees, guarded_by, unguarded_leaf};
+use crate::world::{World, keypair, made_up_nominations, operator, sign_output, terms, trees, watchtower, x};
+
+/// Virtual bytes of each kind of transaction with the test's trees and two watchtowers. A change here changes what
+/// disputes cost on chain.
+const VBYTES: [(&str, u64); 22] = [
+    ("Deposit", 154),
+    ("Kickoff", 3634),
+    ("TakeUncontested", 284),
+    ("TakeContested", 169),
+    ("Challenge [w0]", 341),
+    ("Search 0 [w0]", 10225),
+    ("Select 0 [w0]", 237),
+    ("Search 1 [w0]", 4664),
+    ("Select 1 [w0]", 280),
+    ("Open [w0]", 33267),
+    ("Demand [w0]", 261),
+    ("Path [w0]", 9065),
+    ("OperatorLate after Challenge [w0, burning the claim]", 401),
+    ("OperatorLate after Challenge [w0, claim burned already]", 344),
+    ("OperatorLate after Demand [w0, burning the claim]", 344),
+    ("WatchtowerLate after Search 0 [w0]", 169),
+    ("WatchtowerLate after Path [w0]", 169),
+    ("Disprove after Open [w0, burning the claim]", 760),
+    ("Disprove after Path [w0, claim burned already]", 711),
+    ("ChoiceEquivocation after Search 0 [w0]", 232),
+    ("Release", 129),
+    ("Close [w1]", 129),
+];
+
+fn on_the_wire(world: &World, name: TxName) -> Transaction {
+    deserialize(&serialize(&world.finalize(name, 0))).unwrap()
+}
+
+#[test]
+fn sizes_are_pinned() {
+    let world = World::offline(20);
+    let templates = all(&world);
+    let mut measured = Vec::new();
+    for (name, _) in VBYTES {
+        let template = templates
+            .iter()
+            .find(|template| template.name().to_string() == name)
+            .expect(name);
+        measured.push((name, on_the_wire(&world, template.name()).vsize() as u64));
+    }
+    assert_eq!(measured, VBYTES);
+}
+
+#[test]
+fn every_transaction_is_standard_and_pays_the_base_rate_itself() {
+    let world = World::offline(21);
+    let rate = world.graph.terms().amounts.base_fee_rate;
+    for template in all(&world) {
+        let transaction = on_the_wire(&world, template.name());
+        let name = template.name();
+        assert_eq!(transaction.version, bitcoin::transaction::Version::TWO, "{name}");
+        assert!(transaction.weight().to_wu() <= 400_000, "{name}");
+        let spent: Amount = template.prevouts().iter().map(|out| out.value).sum();
+        let paid: Amount = transaction.output.iter().map(|out| out.value).sum();
+        let vbytes = transaction.vsize() as u64;
+        assert!(spent - paid >= rate.fee_vbytes(vbytes), "{name}");
+        assert!(
+            spent - paid <= rate.fee_vbytes(vbytes + 20),
+            "{name} pays too much: {}",
+            spent - paid
+        );
+        for output in &transaction.output {
+            assert!(
+                output.script_pubkey.is_p2tr() || output.script_pubkey.is_op_return(),
+                "{name}"
+            );
+            assert!(
+                output.script_pubkey.is_op_return() || output.value >= P2TR_DUST,
+                "{name}"
+            );
+        }
+        if let TxName::Message { .. } = name {
+            assert!(vbytes <= MAX_MESSAGE_VBYTES, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_message_ends_in_its_senders_anchor() {
+    let world = World::offline(22);
+    for (index, dispute) in world.graph.disputes().iter().enumerate() {
+        for (message, template) in dispute.messages() {
+            let sender = match message.sender() {
+                Side::Operator => operator(),
+                Side::Watchtower => watchtower(index),
+            };
+            let last = template.unsigned().output.last().unwrap();
+            assert_eq!(last.script_pubkey, own_signature_script(x(&sender)), "{message}");
+            assert_eq!(last.value, P2TR_DUST, "{message}");
+        }
+    }
+    let kickoff = world.graph.kickoff();
+    let anchor = &kickoff.template().unsigned().output[kickoff.anchor_vout()];
+    assert_eq!(anchor.script_pubkey, own_signature_script(x(&operator())));
+}
+
+#[test]
+fn a_bump_child_is_small_and_lifts_the_package() {
+    let world = World::offline(23);
+    let rate = SatPerVbyte::new(30).unwrap();
+    let search = world.dispute(0).message(Message::Search(0)).unwrap();
+    let parent = on_the_wire(&world, search.template().name());
+    let funding = (
+        made_up_nominations(99).deposit_request,
+        bitcoin::TxOut {
+            value: Amount::from_sat(2_000_000),
+            script_pubkey: own_signature_script(x(&operator())),
+        },
+    );
+    let change = own_signature_script(x(&operator()));
+    let fee = search.template().fee();
+    let child = BumpChild::new(
+        &parent,
+        fee,
+        search.anchor_vout(),
+        funding.clone(),
+        change.clone(),
+        rate,
+    )
+    .unwrap();
+    let signed = child.finalize(child.sighashes().map(|hash| sign_output(&operator(), hash)));
+    let prevouts = [parent.output[search.anchor_vout()].clone(), funding.1.clone()];
+    assert!(valid(&signed, &prevouts));
+    let vbytes = signed.vsize() as u64;
+    assert!(
+        vbytes <= BUMP_CHILD_VBYTES && vbytes <= MAX_BUMP_VBYTES,
+        "{vbytes}"
+    );
+    let child_fee = prevouts[0].value + prevouts[1].value - signed.output[0].value;
+    assert!(child_fee + fee >= rate.fee_vbytes(vbytes + parent.vsize() as u64));
+
+    let by_other = child.finalize(child.sighashes().map(|hash| sign_output(&watchtower(0), hash)));
+    assert!(!valid(&by_other, &prevouts));
+    let poor = (
+        funding.0,
+        bitcoin::TxOut {
+            value: Amount::from_sat(1_000),
+            ..funding.1.clone()
+        },
+    );
+    assert!(BumpChild::new(&parent, fee, search.anchor_vout(), poor, change.clone(), rate).is_err());
+    assert!(BumpChild::new(&parent, fee, 99, funding, change, rate).is_err());
+}
+
+#[test]
+fn equal_parameters_give_the_same_graph_and_any_other_a_different_one() {
+    let nominations = made_up_nominations(24);
+    let build = |terms: &bridge::Terms, nominations: &Nominations, trees: &TestTrees| {
+        Graph::build(terms, nominations, trees).unwrap().id()
+    };
+    let id = build(&terms(), &nominations, &trees(24));
+    assert_eq!(id, build(&terms(), &nominations, &trees(24)));
+    assert_ne!(
+        id,
+        build(&terms(), &made_up_nominations(25), &trees(24)),
+        "outpoints"
+    );
+    assert_ne!(id, build(&terms(), &nominations, &trees(25)), "one-time keys");
+    let changes: [(&str, fn(&mut bridge::Terms)); 6] = [
+        ("deposit", |terms| terms.amounts.deposit += Amount::ONE_SAT),
+        ("stake", |terms| terms.amounts.stake += Amount::ONE_SAT),
+        ("burned", |terms| terms.amounts.burned += Amount::ONE_SAT),
+        ("contested", |terms| {
+            terms.locks.dispute.contested += 1;
+            terms.locks.dispute.release += 1;
+        }),
+        ("release", |terms| terms.locks.dispute.release += 1),
+        ("user", |terms| terms.user = x(&keypair(77))),
+    ];
+    for (what, change) in changes {
+        let mut other = terms();
+        change(&mut other);
+        assert_ne!(id, build(&other, &nominations, &trees(24)), "{what}");
+    }
+}
+
+#[test]
+fn every_ending_pays_its_winner_and_exactly_one_block_of_signatures_covers_it() {
+    let world = World::offline(26);
+    let all = balances(&world.graph);
+    // Two watchtowers; operator late 4 x 2 forms, watchtower late 4, disproved 2 x 2, equivocation 7.
+    assert_eq!(all.len(), 2 * (8 + 4 + 4 + 7));
+    assert!(all.iter().all(|balance| balance.earned > balance.paid));
+    let jobs = world.graph.jobs(Phase::Graph).len() + world.graph.jobs(Phase::Deposit).len();
+    assert_eq!(world.signatures.len(), jobs);
+    let dispute = world.dispute(0);
+    for (_, template) in dispute.messages() {
+        assert!(template.slots().count() >= 1);
+    }
+}
+
+#[test]
+fn a_dispute_that_does_not_pay_is_refused() {
+    let nominations = made_up_nominations(27);
+    let refused = |change: fn(&mut bridge::Terms)| {
+        let mut terms = terms();
+        change(&mut terms);
+        match Graph::build(&terms, &nominations, &trees(27)).unwrap_err() {
+            BuildError::Incentive(error) => error,
+            other => panic!("{other}"),
+        }
+    };
+    let burns_nearly_all = refused(|terms| terms.amounts.burned = terms.amounts.stake - Amount::ONE_SAT);
+    assert_eq!(burns_nearly_all.winner, Side::Watchtower);
+    assert!(burns_nearly_all.got <= burns_nearly_all.expected);
+    let high_fees = refused(|terms| terms.amounts.highest_fee_rate = SatPerVbyte::new(2_000).unwrap());
+    assert!(high_fees.to_string().contains("expected more than"));
+    let interest = refused(|terms| terms.amounts.interest_ppb = 50_000_000);
+    assert_eq!(interest.winner, Side::Operator);
+    let small_bond = refused(|terms| terms.amounts.bond = Amount::from_sat(10_000));
+    assert_eq!(small_bond.winner, Side::Operator);
+}
+
+#[test]
+fn nominations_must_fit() {
+    let build = |nominations: &Nominations| Graph::build(&terms(), nominations, &trees(28)).unwrap_err();
+    let mut few = made_up_nominations(28);
+    few.claim.pop();
+    assert_eq!(
+        build(&few),
+        BuildError::Nominations {
+            name: "claim",
+            expected: 2,
+            got: 1
+        }
+    );
+    let mut few = made_up_nominations(28);
+    few.bonds.pop();
+    assert_eq!(
+        build(&few),
+        BuildError::Nominations {
+            name: "bond",
+            expected: 2,
+            got: 1
+        }
+    );
+    let mut twice = made_up_nominations(28);
+    twice.bonds[1] = twice.bonds[0];
+    let outpoint = twice.bonds[0];
+    assert_eq!(
+        build(&twice),
+        BuildError::Terms(TermsError::OutpointTwice { outpoint })
+    );
+    let mut twice = made_up_nominations(28);
+    twice.claim[1] = twice.deposit_request;
+    let outpoint = twice.deposit_request;
+    assert_eq!(
+        build(&twice),
+        BuildError::Terms(TermsError::OutpointTwice { outpoint })
+    );
+}
+
+#[test]
+fn claims_that_live_together_share_no_outpoint_but_the_deposit() {
+    let (one, mut other) = (made_up_nominations(29), made_up_nominations(30));
+    other.deposit_request = one.deposit_request;
+    Nominations::check_disjoint([&one, &other]).unwrap();
+    let mut shares_claim = other.clone();
+    shares_claim.claim[1] = one.claim[0];
+    assert!(Nominations::check_disjoint([&one, &shares_claim]).is_err());
+    let mut shares_bond = other.clone();
+    shares_bond.bonds[0] = one.bonds[1];
+    assert!(Nominations::check_disjoint([&one, &shares_bond]).is_err());
+    let mut claims_request = other;
+    claims_request.claim[0] = one.deposit_request;
+    assert!(Nominations::check_disjoint([&one, &claims_request]).is_err());
+}
+
+/// Trees in which one connector is replaced.
+struct Tampered {
+    honest: TestTrees,
+    after: Message,
+    spec: TreeSpec,
+}
+
+impl DisputeTrees for Tampered {
+    fn plan(&self) -> &Plan {
+        self.honest.plan()
+    }
+
+    fn claim(&self) -> Vec<TreeSpec> {
+        self.honest.claim()
+    }
+
+    fn connectors(&self, watchtower: usize, after: Message) -> Vec<TreeSpec> {
+        let mut specs = self.honest.connectors(watchtower, after);
+        if after == self.after {
+            specs[0] = self.spec.clone();
+        }
+        specs
+    }
+
+    fn equivocation(&self, watchtower: usize) -> EquivocationTree {
+        self.honest.equivocation(watchtower)
+    }
+}
+
+fn refused(after: Message, change: impl Fn(&mut TreeSpec)) -> TreeError {
+    let honest = trees(31);
+    let mut spec = honest.connectors(0, after)[0].clone();
+    change(&mut spec);
+    match Graph::build(
+        &terms(),
+        &made_up_nominations(31),
+        &Tampered { honest, after, spec },
+    )
+    .unwrap_err()
+    {
+        BuildError::Tree { source, .. } => source,
+        other => panic!("{other}"),
+    }
+}
+
+fn lone_leaf(script: ScriptBuf) -> TreeSpec {
+    let root = TapNodeHash::from(TapLeafHash::from_script(&script, LeafVersion::TapScript));
+    let leaf = SignedLeaf {
+        script,
+        branch: TaprootMerkleBranch::default(),
+        values: ValuesBound::default(),
+    };
+    TreeSpec {
+        merkle_root: root,
+        leaves: vec![leaf],
+        disprove: None,
+    }
+}
+
+#[test]
+fn leaves_that_the_committee_does_not_guard_are_refused() {
+    let unguarded = refused(Message::Challenge, |spec| *spec = lone_leaf(unguarded_leaf()));
+    assert_eq!(unguarded, TreeError::NotGuarded { leaf: 0 });
+    let other_key = refused(Message::Challenge, |spec| {
+        *spec = lone_leaf(guarded_by(x(&operator())))
+    });
+    assert_eq!(other_key, TreeError::NotGuarded { leaf: 0 });
+    let not_verified = refused(Message::Challenge, |spec| {
+        *spec = lone_leaf(guarded_by(terms().committee.key()))
+    });
+    assert_eq!(not_verified, TreeError::NotGuarded { leaf: 0 });
+}
+
+#[test]
+fn trees_that_do_not_hold_together_are_refused() {
+    let moved = refused(Message::Select(0), |spec| spec.leaves.swap_with_slice_branch());
+    assert!(matches!(moved, TreeError::NotUnderRoot { .. }), "{moved}");
+    let heavy = refused(Message::Challenge, |spec| spec.leaves[0].values.items = 999);
+    assert_eq!(
+        heavy,
+        TreeError::TooManyItems {
+            leaf: 0,
+            limit: 1_000,
+            got: 1_001
+        }
+    );
+    let empty = refused(Message::Challenge, |spec| spec.leaves.clear());
+    assert_eq!(empty, TreeError::NoLeaf);
+    let no_disprove = refused(Message::Open, |spec| spec.disprove = None);
+    assert_eq!(no_disprove, TreeError::NoLeaf);
+}
+
+trait SwapBranch {
+    fn swap_with_slice_branch(&mut self);
+}
+
+impl SwapBranch for Vec<SignedLeaf> {
+    fn swap_with_slice_branch(&mut self) {
+        let branch = self[0].branch.clone();
+        let last = self.len() - 1;
+        self[0].branch = self[last].branch.clone();
+        self[last].branch = branch;
+    }
+}
+
+#[test]
+fn a_message_beyond_the_cluster_limit_is_refused() {
+    let honest = trees(32);
+    let mut spec = honest.connectors(0, Message::Challenge)[0].clone();
+    spec.leaves[0].values.bytes = 4 * 99_000;
+    let trees = Tampered {
+        honest,
+        after: Message::Challenge,
+        spec,
+    };
+    let error = Graph::build(&terms(), &made_up_nominations(32), &trees).unwrap_err();
+    assert!(matches!(error, BuildError::Template(_)), "{error}");
+    assert!(error.to_string().contains("expected at most"), "{error}");
+}
+
+#[test]
+fn a_signature_set_survives_its_encoding_and_nothing_else_does() {
+    let world = World::offline(33);
+    let graph = &world.graph;
+    let bytes = world.signatures.encode(graph, Phase::Graph).unwrap();
+    let mut back = SignatureSet::decode(&bytes, graph, Phase::Graph).unwrap();
+    let deposit = world.signatures.encode(graph, Phase::Deposit).unwrap();
+    back.merge(SignatureSet::decode(&deposit, graph, Phase::Deposit).unwrap());
+    assert_eq!(back, world.signatures);
+
+    let decode = |bytes: &[u8]| SignatureSet::decode(bytes, graph, Phase::Graph).unwrap_err();
+    assert!(matches!(decode(&bytes[1..]), SignatureError::Length { .. }));
+    assert!(matches!(decode(&[]), SignatureError::Length { .. }));
+    for place in [0, 8, 40, 41, 45, 200, bytes.len() - 1] {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 1;
+        assert_eq!(decode(&damaged), SignatureError::Checksum, "byte {place}");
+    }
+    // Someone who also corrects the checksum.
+    let forged = |place: usize| {
+        use bitcoin::hashes::{Hash, sha256};
+        let mut forged = bytes[..bytes.len() - 32].to_vec();
+        forged[place] ^= 1;
+        let check = sha256::Hash::hash(&forged);
+        forged.extend_from_slice(check.as_byte_array());
+        decode(&forged)
+    };
+    assert_eq!(forged(0), SignatureError::Magic);
+    assert!(matches!(forged(8), SignatureError::OtherGraph { .. }));
+    assert!(matches!(forged(40), SignatureError::OtherPhase { .. }));
+    assert!(matches!(forged(44), SignatureError::Count { .. }));
+    assert!(matches!(forged(45), SignatureError::Invalid { .. }));
+    assert!(matches!(forged(bytes.len() - 33), SignatureError::Invalid { .. }));
+    let other = World::offline(34);
+    assert!(SignatureSet::decode(&bytes, &other.graph, Phase::Graph).is_err());
+}

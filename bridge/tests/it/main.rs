@@ -1,0 +1,10 @@
+//! Tests of the transaction graph: shape, script engine, signing, and a real bitcoind.
+
+mod endings_on_chain;
+mod engine;
+mod graph_shape;
+mod races_on_chain;
+mod signing;
+mod terms_refused;
+mod trees;
+mod world;

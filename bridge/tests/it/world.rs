@@ -1,0 +1,364 @@
+//! Keys, terms and a signed graph for tests; offline or on a real chain.
+
+use std::collections::HashMap;
+
+use bitcoin::hashes::Hash;
+use bitcoin::key::TapTweak;
+use bitcoin::secp256k1::{Keypair, Message as SecpMessage, Secp256k1, schnorr};
+use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid, XOnlyPublicKey};
+use bridge::blueprint::Blueprint;
+use bridge::graph::Dispute;
+use bridge::musig::{ChainView, MemoryNonceLog, Proposal, Signer};
+use bridge::transactions::TxName;
+use bridge::{
+    Amounts, Blocks, Committee, Graph, Locks, Nominations, Party, Phase, Quote, SatPerVbyte, Seat,
+    SignatureSet, Terms,
+};
+use ocp::{Deadlines, Message, Plan};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+use crate::trees::TestTrees;
+
+/// Members of the n-of-n: operator, two watchtowers, one more.
+pub(crate) const MEMBERS: usize = 4;
+/// Watchtowers.
+pub(crate) const WATCHTOWERS: usize = 2;
+
+pub(crate) fn member_keypair(seat: usize) -> secp256k1_musig::Keypair {
+    secp256k1_musig::Keypair::from_secret_bytes([10 + seat as u8; 32]).unwrap()
+}
+
+pub(crate) fn keypair(byte: u8) -> Keypair {
+    Keypair::from_seckey_slice(&Secp256k1::new(), &[byte; 32]).unwrap()
+}
+
+pub(crate) fn operator() -> Keypair {
+    keypair(40)
+}
+
+pub(crate) fn watchtower(index: usize) -> Keypair {
+    keypair(50 + index as u8)
+}
+
+pub(crate) fn user() -> Keypair {
+    keypair(60)
+}
+
+pub(crate) fn x(pair: &Keypair) -> XOnlyPublicKey {
+    pair.x_only_public_key().0
+}
+
+/// A signature inside a leaf.
+pub(crate) fn sign(pair: &Keypair, sighash: [u8; 32]) -> schnorr::Signature {
+    Secp256k1::new().sign_schnorr_no_aux_rand(&SecpMessage::from_digest(sighash), pair)
+}
+
+/// A signature by key path of an output without a tree.
+pub(crate) fn sign_output(pair: &Keypair, sighash: [u8; 32]) -> schnorr::Signature {
+    let tweaked = pair.tap_tweak(&Secp256k1::new(), None).to_keypair();
+    sign(&tweaked, sighash)
+}
+
+pub(crate) fn committee() -> Committee {
+    Committee::new(
+        (0..MEMBERS)
+            .map(|seat| member_keypair(seat).public_key())
+            .collect(),
+    )
+    .unwrap()
+}
+
+pub(crate) fn plan() -> Plan {
+    Plan::new(3, vec![4, 2], 2).unwrap()
+}
+
+pub(crate) fn terms() -> Terms {
+    let party = |seat: u16, pair: Keypair| Party {
+        seat: Seat(seat),
+        key: x(&pair),
+    };
+    Terms {
+        committee: committee(),
+        operator: party(0, operator()),
+        watchtowers: (0..WATCHTOWERS)
+            .map(|w| party(1 + w as u16, watchtower(w)))
+            .collect(),
+        user: x(&user()),
+        amounts: Amounts {
+            deposit: Amount::from_sat(10_000_000),
+            stake: Amount::from_sat(4_000_000),
+            bond: Amount::from_sat(3_000_000),
+            burned: Amount::from_sat(500_000),
+            base_fee_rate: SatPerVbyte::new(1).unwrap(),
+            highest_fee_rate: SatPerVbyte::new(40).unwrap(),
+            interest_ppb: 1_140,
+        },
+        locks: Locks {
+            dispute: Deadlines::tightest(&plan(), 2, 2, 1).unwrap(),
+            refund: Blocks::new(20).unwrap(),
+        },
+    }
+}
+
+pub(crate) fn trees(instance: u64) -> TestTrees {
+    let watchtowers = (0..WATCHTOWERS).map(|w| x(&watchtower(w))).collect();
+    TestTrees::new(plan(), committee().key(), x(&operator()), watchtowers, instance)
+}
+
+/// Outputs that a chain would show.
+#[derive(Clone, Default)]
+pub(crate) struct Outputs(pub(crate) HashMap<OutPoint, TxOut>);
+
+impl ChainView for Outputs {
+    fn unspent(&self, outpoint: OutPoint) -> Option<TxOut> {
+        self.0.get(&outpoint).cloned()
+    }
+}
+
+impl Outputs {
+    pub(crate) fn of(nominations: &Nominations, quote: &Quote) -> Self {
+        let outs = core::iter::once(&quote.deposit_request)
+            .chain(&quote.claim)
+            .chain(&quote.bonds);
+        Outputs(nominations.all().zip(outs.cloned()).collect())
+    }
+}
+
+/// Outpoints that no chain holds.
+pub(crate) fn made_up_nominations(instance: u64) -> Nominations {
+    let mut next = 0u8;
+    let mut outpoint = || {
+        next += 1;
+        let mut bytes = [next; 32];
+        bytes[..8].copy_from_slice(&instance.to_be_bytes());
+        OutPoint {
+            txid: Txid::from_byte_array(bytes),
+            vout: u32::from(next),
+        }
+    };
+    Nominations {
+        deposit_request: outpoint(),
+        claim: vec![outpoint(), outpoint()],
+        bonds: (0..WATCHTOWERS).map(|_| outpoint()).collect(),
+    }
+}
+
+pub(crate) type TestSigner = Signer<MemoryNonceLog>;
+
+pub(crate) fn signers() -> Vec<TestSigner> {
+    (0..MEMBERS)
+        .map(|seat| Signer::new(member_keypair(seat), committee(), MemoryNonceLog::default()).unwrap())
+        .collect()
+}
+
+pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+/// A graph with all its signatures.
+pub(crate) struct World {
+    pub(crate) graph: Graph,
+    pub(crate) trees: TestTrees,
+    pub(crate) signatures: SignatureSet,
+}
+
+impl World {
+    /// On outpoints that no chain holds.
+    pub(crate) fn offline(instance: u64) -> Self {
+        Self::signed(instance, &made_up_nominations(instance))
+    }
+
+    /// On a real chain: creates the outpoints, signs, and leaves the deposit unsent.
+    pub(crate) fn on_chain(node: &mut regtest::TestNode, instance: u64) -> Self {
+        let blueprint = Blueprint::new(&terms(), &trees(instance)).unwrap();
+        let quote = blueprint.quote().clone();
+        let mut outputs = vec![quote.deposit_request.clone()];
+        outputs.extend(quote.claim.iter().cloned());
+        outputs.extend(quote.bonds.iter().cloned());
+        let chain = node.bitcoind.chain();
+        let funded = node.funds.fund_many(chain, outputs).unwrap();
+        let mut outpoints = funded.into_iter().map(|output| output.outpoint);
+        let nominations = Nominations {
+            deposit_request: outpoints.next().unwrap(),
+            claim: outpoints.by_ref().take(quote.claim.len()).collect(),
+            bonds: outpoints.collect(),
+        };
+        Self::signed(instance, &nominations)
+    }
+
+    fn signed(instance: u64, nominations: &Nominations) -> Self {
+        let trees = trees(instance);
+        let graph = Graph::build(&terms(), nominations, &trees).unwrap();
+        let mut signers = signers();
+        let mut signatures = sign_phase(&mut signers, &graph, &trees, Phase::Graph, None);
+        let graph_phase = signatures.clone();
+        signatures.merge(sign_phase(
+            &mut signers,
+            &graph,
+            &trees,
+            Phase::Deposit,
+            Some(&graph_phase),
+        ));
+        World {
+            graph,
+            trees,
+            signatures,
+        }
+    }
+
+    pub(crate) fn dispute(&self, watchtower: usize) -> &Dispute {
+        &self.graph.disputes()[watchtower]
+    }
+
+    /// The signed transaction of this name; `leaf` chooses among the leaves where there are several.
+    pub(crate) fn finalize(&self, name: TxName, leaf: usize) -> Transaction {
+        let (graph, signatures) = (&self.graph, &self.signatures);
+        match name {
+            TxName::Deposit => graph.deposit().finalize(signatures).unwrap(),
+            TxName::Kickoff => graph
+                .kickoff()
+                .finalize(signatures, &self.trees.claim_words())
+                .unwrap(),
+            TxName::TakeUncontested => graph.take_uncontested().finalize(signatures).unwrap(),
+            TxName::TakeContested => graph.take_contested().finalize(signatures).unwrap(),
+            TxName::Release => {
+                let release = graph.release();
+                release
+                    .finalize(&sign(&operator(), release.operator_sighash()))
+                    .unwrap()
+            }
+            TxName::Close { watchtower } => {
+                let close = &self.dispute(watchtower.into()).close;
+                close
+                    .finalize(&sign(&operator(), close.operator_sighash()))
+                    .unwrap()
+            }
+            TxName::Message {
+                watchtower: w,
+                message: Message::Challenge,
+            } => {
+                let challenge = &self.dispute(w.into()).challenge;
+                let bond = sign_output(&watchtower(w.into()), challenge.bond_sighash());
+                challenge.finalize(signatures, &bond).unwrap()
+            }
+            TxName::Message {
+                watchtower: w,
+                message,
+            } => {
+                let answers = self.trees.answers(w.into(), message, leaf);
+                self.dispute(w.into())
+                    .message(message)
+                    .unwrap()
+                    .finalize(signatures, &answers)
+                    .unwrap()
+            }
+            TxName::OperatorLate {
+                watchtower: w,
+                after,
+                burns_claim,
+            } => {
+                let forms = self
+                    .dispute(w.into())
+                    .endings(after)
+                    .unwrap()
+                    .operator_late
+                    .as_ref()
+                    .unwrap();
+                let late = &forms[usize::from(!burns_claim)];
+                late.finalize(
+                    signatures,
+                    &sign(&watchtower(w.into()), late.watchtower_sighash()),
+                )
+                .unwrap()
+            }
+            TxName::WatchtowerLate { watchtower: w, after } => {
+                let endings = self.dispute(w.into()).endings(after).unwrap();
+                endings
+                    .watchtower_late
+                    .as_ref()
+                    .unwrap()
+                    .finalize(signatures)
+                    .unwrap()
+            }
+            TxName::Disprove {
+                watchtower: w,
+                after,
+                burns_claim,
+            } => {
+                let forms = self
+                    .dispute(w.into())
+                    .endings(after)
+                    .unwrap()
+                    .disprove
+                    .as_ref()
+                    .unwrap();
+                let disprove = &forms[usize::from(!burns_claim)];
+                let shown = self.trees.contradiction(w.into(), after, leaf);
+                let pair = watchtower(w.into());
+                let in_leaf = sign(&pair, disprove.leaf_sighash(&shown));
+                let in_pot = sign(&pair, disprove.watchtower_sighash());
+                disprove.finalize(signatures, &shown, &in_leaf, &in_pot).unwrap()
+            }
+            TxName::ChoiceEquivocation { watchtower: w, after } => {
+                let equivocation = self
+                    .dispute(w.into())
+                    .endings(after)
+                    .unwrap()
+                    .equivocation
+                    .as_ref()
+                    .unwrap();
+                let shown = self.trees.two_choices(w.into(), leaf);
+                let signature = sign(&operator(), equivocation.leaf_sighash(&shown));
+                equivocation.finalize(signatures, &shown, &signature).unwrap()
+            }
+            TxName::Refund => unreachable!("a refund is not of the graph"),
+        }
+    }
+}
+
+/// One whole session among all signers, over bytes.
+pub(crate) fn sign_phase(
+    signers: &mut [TestSigner],
+    graph: &Graph,
+    trees: &TestTrees,
+    phase: Phase,
+    before: Option<&SignatureSet>,
+) -> SignatureSet {
+    let proposal = Proposal {
+        graph: graph.id(),
+        phase,
+        attempt: 0,
+    };
+    let proposal = Proposal::decode(&proposal.encode()).unwrap();
+    let chain = Outputs::of(graph.nominations(), graph.blueprint().quote());
+    let mut nonces = Vec::new();
+    let mut committed = Vec::new();
+    for (index, signer) in signers.iter_mut().enumerate() {
+        let reviewed = signer
+            .review(&proposal, graph.terms(), graph.nominations(), trees, &chain)
+            .unwrap();
+        if let Some(before) = before {
+            signer.accept(&reviewed, before).unwrap();
+        }
+        let (next, bytes) = signer.commit(&reviewed, &mut rng(index as u64)).unwrap();
+        committed.push(next);
+        nonces.push(bytes);
+    }
+    let mut shares = Vec::new();
+    let mut signed = Vec::new();
+    for (signer, committed) in signers.iter_mut().zip(committed) {
+        let (next, bytes) = committed.sign(signer, &nonces).unwrap();
+        signed.push(next);
+        shares.push(bytes);
+    }
+    let results: Vec<_> = signed
+        .iter()
+        .map(|signed| signed.finish(&shares).unwrap())
+        .collect();
+    assert!(
+        results.windows(2).all(|pair| pair[0] == pair[1]),
+        "all signers hold the same signatures"
+    );
+    SignatureSet::verified(graph, phase, &results[0]).unwrap()
+}
