@@ -6,11 +6,9 @@ use bitcoin::opcodes::{Class, ClassifyContext, Opcode, all as op};
 use bitcoin::{ScriptBuf, XOnlyPublicKey};
 
 use super::error::ScriptError;
+use super::leaf::WitnessValue;
 use super::tables::Table;
-use super::value::{Bool, Int, Item, Nibbles, Operand, Source, Value, Word};
-
-/// Elements that stack and altstack may hold together at any time, the initial witness included (BIP-0342, consensus).
-pub const MAX_STACK_ELEMENTS: usize = 1_000;
+use super::value::{Int, Item, Nibbles, Operand, Source, Value, Word};
 
 /// Script that consumes one signed value from the top of the unread witness and leaves its nibbles.
 ///
@@ -43,66 +41,27 @@ pub enum FragmentOrder {
     AltMostSignificantOnTop,
 }
 
-/// One value of a leaf's witness.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WitnessValue {
-    /// The label that the leaf's author gave it.
-    pub name: String,
-    /// How many witness items it takes.
-    pub items: usize,
-    /// Whether a one-time signature vouches for it; everything else is the spender's choice.
-    pub signed: bool,
-}
-
-/// A finished leaf.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeafScript {
-    /// The tapscript.
-    pub script: ScriptBuf,
-    /// The values that the witness must hold, the first one on top of the witness stack (last in serialised order).
-    pub witness: Vec<WitnessValue>,
-    /// Most elements on stack and altstack at any moment, the initial witness and what lies beneath included.
-    pub max_depth: usize,
-}
-
-impl LeafScript {
-    /// Script length in bytes, which is its weight in weight units.
-    pub fn len(&self) -> usize {
-        self.script.len()
-    }
-
-    /// True if the script has no byte, which no finished leaf is.
-    pub fn is_empty(&self) -> bool {
-        self.script.is_empty()
-    }
-
-    /// Witness items that the leaf consumes.
-    pub fn witness_items(&self) -> usize {
-        self.witness.iter().map(|v| v.items).sum()
-    }
-}
-
 /// Writes one leaf: see the [module's conventions](super).
 #[derive(Clone, Debug)]
 pub struct ScriptBuilder {
     pub(super) bytes: Vec<u8>,
     /// The builder's own items, deepest first. Beneath lie the unread witness and foreign items.
-    stack: Vec<Item>,
-    alt: Vec<Item>,
+    pub(super) stack: Vec<Item>,
+    pub(super) alt: Vec<Item>,
     /// The altstack holds what reads put aside; it comes back whole before anything else happens, never in the middle of
     /// an operation that counts on what lies on top.
     stashed: bool,
-    next_item: u32,
+    pub(super) next_item: u32,
     labels: BTreeMap<Item, String>,
-    witness: Vec<WitnessValue>,
-    consumed: usize,
-    beneath: usize,
+    pub(super) witness: Vec<WitnessValue>,
+    pub(super) consumed: usize,
+    pub(super) beneath: usize,
     /// The greatest value of own items minus consumed witness items, from which the depth follows once the witness is known.
-    peak: isize,
-    branch_depth: usize,
-    branches: usize,
+    pub(super) peak: isize,
+    pub(super) branch_depth: usize,
+    pub(super) branches: usize,
     pub(super) tables: Vec<(Table, Vec<Item>)>,
-    error: Option<ScriptError>,
+    pub(super) error: Option<ScriptError>,
 }
 
 impl Default for ScriptBuilder {
@@ -278,7 +237,7 @@ impl ScriptBuilder {
         }
     }
 
-    fn take_witness(&mut self, name: &str, items: usize, signed: bool) {
+    pub(super) fn take_witness(&mut self, name: &str, items: usize, signed: bool) {
         self.consumed += items;
         self.witness.push(WitnessValue {
             name: name.to_owned(),
@@ -668,7 +627,7 @@ impl ScriptBuilder {
     }
 
     /// Writes a push of 2 to 75 bytes (shorter ones have to be numbers to be minimal).
-    fn push_bytes(&mut self, bytes: &[u8]) {
+    pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
         if self.error.is_none() {
             self.bytes.push(bytes.len() as u8);
             self.bytes.extend_from_slice(bytes);
@@ -703,181 +662,5 @@ impl ScriptBuilder {
 
     pub(super) fn dangling_word(&mut self) -> Word {
         Word(std::array::from_fn(|_| self.new_item()))
-    }
-
-    // ---- branches ---------------------------------------------------------------------------------------------------
-
-    /// Runs one of two arms. Both must return values of one shape and consume the same outer values.
-    ///
-    /// What an arm leaves besides its result is dropped at its end. Tables that an arm makes are its own.
-    /// Costs 3 bytes besides the arms and what it takes to bring the results to the top.
-    pub fn if_else<V: Value>(
-        &mut self,
-        condition: impl Operand<Bool>,
-        then: impl FnOnce(&mut Self) -> V,
-        otherwise: impl FnOnce(&mut Self) -> V,
-    ) -> V {
-        let branch = self.branches;
-        self.branches += 1;
-        // Items come back from the altstack when they are used, which must not happen in one arm alone.
-        self.from_alt();
-        let condition: Vec<Source> = condition.sources();
-        for source in condition {
-            self.fetch(source);
-        }
-        self.raw(&[op::OP_IF]);
-        self.pop(1);
-        self.branch_depth += 1;
-        let stack = self.stack.clone();
-        let tables = self.tables.clone();
-        let first_inner = Item(self.next_item);
-
-        let value = then(self);
-        let value = self.end_arm(value, first_inner);
-        let after_then = std::mem::replace(&mut self.stack, stack);
-        self.tables = tables.clone();
-        self.raw(&[op::OP_ELSE]);
-
-        let first_inner_otherwise = Item(self.next_item);
-        let other = otherwise(self);
-        let other = self.end_arm(other, first_inner_otherwise);
-        self.tables = tables;
-        self.raw(&[op::OP_ENDIF]);
-        self.branch_depth -= 1;
-
-        let (left, right) = (value.items(), other.items());
-        if self.error.is_none() {
-            let detail = if left.len() != right.len() {
-                Some(format!("results of {} and {} items", left.len(), right.len()))
-            } else if after_then[..after_then.len() - left.len()]
-                != self.stack[..self.stack.len() - right.len()]
-            {
-                Some("they consume or move different outer values".to_owned())
-            } else if !self.alt.is_empty() {
-                Some("something is left on the altstack".to_owned())
-            } else {
-                None
-            };
-            if let Some(detail) = detail {
-                self.fail(ScriptError::BranchShape { branch, detail });
-            }
-        }
-        self.pop(right.len());
-        let fresh: Vec<Item> = right.iter().map(|_| self.push_new()).collect();
-        value.over(&mut fresh.into_iter())
-    }
-
-    /// Runs `then` only if the condition holds; it may change nothing but return nothing either, so it is for assertions.
-    pub fn when(&mut self, condition: impl Operand<Bool>, then: impl FnOnce(&mut Self)) {
-        self.if_else(condition, then, |_| ());
-    }
-
-    /// Brings an arm's result to the top in order and drops everything else that the arm made.
-    fn end_arm<V: Value>(&mut self, value: V, first_inner: Item) -> V {
-        self.empty_alt();
-        let results = value.items();
-        let garbage: Vec<Item> = self
-            .stack
-            .iter()
-            .copied()
-            .filter(|item| *item >= first_inner && !results.contains(item))
-            .collect();
-        self.drop(Nibbles(garbage));
-        // Views of one item twice, or of outer values, become items of their own.
-        let distinct = results
-            .iter()
-            .enumerate()
-            .all(|(i, item)| !results[..i].contains(item) && *item >= first_inner);
-        if distinct {
-            self.move_to_top(value)
-        } else {
-            self.settle(value, first_inner)
-        }
-    }
-
-    fn settle<V: Value>(&mut self, value: V, first_inner: Item) -> V {
-        let results = value.items();
-        let copies: Vec<Item> = results
-            .iter()
-            .map(|item| self.fetch(Source::Copy(*item)))
-            .collect();
-        let mut inner: Vec<Item> = results.into_iter().filter(|item| *item >= first_inner).collect();
-        inner.sort();
-        inner.dedup();
-        self.drop(Nibbles(inner));
-        value.over(&mut copies.into_iter())
-    }
-
-    // ---- ending -----------------------------------------------------------------------------------------------------
-
-    /// Drops everything and ends in `<key> OP_CHECKSIG` for a signature that lies at the very bottom of the witness.
-    ///
-    /// # Errors
-    /// The first [`ScriptError`] of the leaf, or [`ScriptError::TooDeep`].
-    pub fn finish_checksig(mut self, name: &str, key: &XOnlyPublicKey) -> Result<LeafScript, ScriptError> {
-        self.drop_everything();
-        self.take_witness(name, 1, false);
-        self.push_bytes(&key.serialize());
-        self.raw(&[op::OP_CHECKSIG]);
-        self.done()
-    }
-
-    /// Drops everything and ends in `OP_1`.
-    ///
-    /// # Errors
-    /// The first [`ScriptError`] of the leaf, or [`ScriptError::TooDeep`].
-    pub fn finish(mut self) -> Result<LeafScript, ScriptError> {
-        self.drop_everything();
-        self.push_number(1);
-        self.push_new();
-        self.done()
-    }
-
-    /// Drops everything but `result`, which decides.
-    ///
-    /// # Errors
-    /// The first [`ScriptError`] of the leaf, or [`ScriptError::TooDeep`].
-    pub fn finish_with(mut self, result: Bool) -> Result<LeafScript, ScriptError> {
-        let result = self.fetch(Source::Move(result.0));
-        self.top_to_alt();
-        self.drop_stack();
-        if self.error.is_none() && self.alt.last() == Some(&result) {
-            self.alt_to_top();
-        }
-        self.done()
-    }
-
-    /// Drops what lies on the stack; the altstack need not be clean at the end of a script.
-    fn drop_everything(&mut self) {
-        self.drop_stack();
-    }
-
-    fn drop_stack(&mut self) {
-        while self.stack.len() >= 2 && self.error.is_none() {
-            self.raw(&[op::OP_2DROP]);
-            self.pop(2);
-        }
-        if self.stack.len() == 1 && self.error.is_none() {
-            self.raw(&[op::OP_DROP]);
-            self.pop(1);
-        }
-    }
-
-    fn done(self) -> Result<LeafScript, ScriptError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let max_depth = (self.beneath + self.consumed).saturating_add_signed(self.peak);
-        if max_depth > MAX_STACK_ELEMENTS {
-            return Err(ScriptError::TooDeep {
-                got: max_depth,
-                max: MAX_STACK_ELEMENTS,
-            });
-        }
-        Ok(LeafScript {
-            script: ScriptBuf::from_bytes(self.bytes),
-            witness: self.witness,
-            max_depth,
-        })
     }
 }

@@ -76,6 +76,14 @@ pub enum ScriptError {
         /// The limit.
         max: usize,
     },
+    /// The values for a witness do not fit the leaf.
+    #[error("witness values have {got:?} items, expected {expected:?}")]
+    Witness {
+        /// Items of each value that the leaf reads.
+        expected: Vec<usize>,
+        /// Items of each value that was given.
+        got: Vec<usize>,
+    },
     /// An element that has no place where it was needed, a defect of the builder's caller at the raw level.
     #[error("{operation} needs {needed} items of its own on the stack, got {got}")]
     Underflow {

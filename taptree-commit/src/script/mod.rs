@@ -53,9 +53,13 @@
 //! ```
 
 pub mod blake3;
+mod branch;
 mod builder;
+#[cfg(test)]
+mod builder_tests;
 mod error;
 mod field;
+mod leaf;
 mod logic;
 mod multiply;
 mod number;
@@ -70,6 +74,7 @@ mod tests;
 mod value;
 mod word;
 
-pub use builder::{Fragment, FragmentOrder, LeafScript, MAX_STACK_ELEMENTS, ScriptBuilder, WitnessValue};
+pub use builder::{Fragment, FragmentOrder, ScriptBuilder};
 pub use error::ScriptError;
+pub use leaf::{LeafScript, MAX_STACK_ELEMENTS, WitnessValue};
 pub use value::{Bool, Int, Item, Nibbles, Operand, Source, Value, Word, nibbles_of};
