@@ -279,22 +279,23 @@ fn numbers_out_of_range_are_refused() {
 
 #[test]
 fn a_chain_end_planted_beneath_is_not_picked() {
-    // Were a digit above 15 allowed, PICK would reach the attacker's own items; fill them with the chain's end.
+    // Were a digit above 15 allowed, PICK would reach the attacker's own items; fill them with the chain's end. The
+    // checksum's chain is the last one checked, so they lie directly beneath it.
     let secret = key(1, 11);
     let public = secret.public_key();
-    let end = public.ends()[1].to_vec();
-    for digit in 0..=64u8 {
-        let mut items = vec![end.clone(); 40];
-        let honest = secret.sign(&value(&[9])).unwrap().witness();
-        items.extend(honest);
-        let top = items.len() - 2;
-        items[top] = vec![digit];
-        items[top + 1] = vec![7; 20];
-        for (script, keep) in fragments(&public) {
-            for left in 0..16 {
-                let left = if keep { numbers(&[left]) } else { vec![] };
-                let left = [vec![end.clone(); 40], left].concat();
-                assert!(!leaves(&script, &items, &left), "digit {digit}");
+    for (chain, end) in public.ends().iter().enumerate() {
+        let beneath = vec![end.to_vec(); 40];
+        for digit in 0..=40u8 {
+            let mut items = secret.sign(&value(&[9])).unwrap().witness();
+            items[2 * chain] = vec![digit];
+            items[2 * chain + 1] = vec![7; 20];
+            let items = [beneath.clone(), items].concat();
+            for (script, keep) in fragments(&public) {
+                for nibble in [9, 15, 16, digit] {
+                    let left = if keep { numbers(&[nibble]) } else { vec![] };
+                    let left = [beneath.clone(), left].concat();
+                    assert!(!leaves(&script, &items, &left), "chain {chain}, digit {digit}");
+                }
             }
         }
     }
