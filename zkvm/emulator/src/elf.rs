@@ -185,7 +185,9 @@ pub struct Elf {
     pub program_headers: Option<(u32, u16)>,
     /// Function symbols by address; empty if the file is stripped.
     pub symbols: Vec<Symbol>,
-    /// Whether the Go linker made the file: it has a note (PT_NOTE) whose owner is `Go`.
+    /// Whether the Go linker made the file: it has a note (PT_NOTE) whose owner is `Go`, or a writable segment with Go's
+    /// build information (its magic number at a multiple of 16 within the first 64 KiB), which also files linked
+    /// without a build ID have.
     pub is_go: bool,
 }
 
@@ -285,14 +287,14 @@ impl Elf {
             let Some(segment) = segment(&file, index, header)? else {
                 continue;
             };
-            let file_offset = word(header, 4);
+            let (file_offset, flags) = (word(header, 4), word(header, 24));
             if let Some(distance) = offset.checked_sub(file_offset)
                 && u64::from(distance) + headers.len() as u64 <= segment.bytes.len() as u64
             {
                 header_address = Some(segment.address + distance);
             }
             if segment.is_code {
-                if word(header, 24) & PF_WRITE != 0 {
+                if flags & PF_WRITE != 0 {
                     return Err(ElfError::WritableCode { index });
                 }
                 if let Some(other) = &code {
@@ -303,6 +305,7 @@ impl Elf {
                 }
                 code = Some(segment.clone());
             }
+            is_go |= flags & PF_WRITE != 0 && has_go_build_information(&segment.bytes);
             segments.push(segment);
         }
         segments.sort_by_key(|segment| segment.address);
@@ -387,6 +390,13 @@ fn segment(file: &File<'_>, index: usize, header: &[u8]) -> Result<Option<Segmen
 fn is_go_note(file: &File<'_>, header: &[u8]) -> bool {
     file.bytes("note", word(header, 4).into(), 16)
         .is_ok_and(|note| word(note, 0) == 4 && &note[12..] == b"Go\0\0")
+}
+
+/// Looks where Go's own `debug/buildinfo` looks.
+fn has_go_build_information(data: &[u8]) -> bool {
+    data.chunks_exact(16)
+        .take(65_536 / 16)
+        .any(|chunk| chunk.starts_with(b"\xff Go buildinf:"))
 }
 
 /// Function symbols of the symbol table; `None` if there is none or it is damaged.

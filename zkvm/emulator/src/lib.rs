@@ -7,6 +7,31 @@
 //!
 //! Everything is deterministic: no clock, no randomness, no environment. What a program reads beyond its own image are
 //! claim words and BLAKE3 preimages, both given by the caller.
+//!
+//! A program is loaded once and shared; a machine runs it; a trace answers for every step of a run:
+//!
+//! ```
+//! use zkvm_emulator::assembler::{Assembler, SYSCALL, register::*};
+//! use zkvm_emulator::state::accepted_digest;
+//! use zkvm_emulator::{CodeRange, Inputs, PagedMemory, Program, RunEnd, Silent, Status, Trace};
+//!
+//! // exit(0); a real program comes from `Program::from_elf`.
+//! let mut code = Assembler::new(0x1_0000);
+//! code.addiu(A0, ZERO, 0).addiu(V0, ZERO, 4001).word(SYSCALL);
+//! let mut memory = PagedMemory::new();
+//! for (i, word) in code.finish().iter().enumerate() {
+//!     memory.write_bytes(0x1_0000 + 4 * i as u32, &word.to_be_bytes());
+//! }
+//! let range = CodeRange { start: 0x1_0000, end: 0x1_000c };
+//! let program = Program::assemble(memory, range, 0x1_0000, 0, Vec::new());
+//!
+//! let trace = Trace::run(&program, &Inputs::default(), 1 << 32, &mut Silent);
+//! assert_eq!(trace.end(), RunEnd::Ended { steps: 3, status: Status::Accepted });
+//! assert_eq!(trace.digest_at(1 << 32)?, accepted_digest());
+//! let record = trace.record_at(1)?;
+//! assert_eq!(record.outcome.value, 4001);
+//! # Ok::<(), zkvm_emulator::Unknown>(())
+//! ```
 
 pub mod assembler;
 pub mod claim;

@@ -10,6 +10,7 @@
 use crate::class::StepClass;
 use crate::merkle::{self, DEPTH, MIDDLE_LEVELS, Node, empty_root};
 use crate::state::{self, Digests, State, WORDS};
+use crate::step::MemoryView;
 
 /// The special words after a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -103,6 +104,16 @@ pub struct Opening {
     pub siblings: [Node; DEPTH],
     /// The hint's preimage.
     pub hint: [u32; 24],
+}
+
+impl Opening {
+    /// Makes the step touch `addr`: sets the address and reads its leaf and siblings from `memory`. For lies about addresses
+    /// and classes, which an honest opening leaves zero.
+    pub fn touch(&mut self, memory: &impl MemoryView, addr: u32) {
+        self.addr = addr;
+        self.old_leaf = memory.leaf(merkle::leaf_index(addr));
+        self.siblings = memory.siblings(merkle::leaf_index(addr));
+    }
 }
 
 /// The 39 words after a step, from its class and outcome alone.

@@ -72,6 +72,9 @@ impl RunEnd {
 }
 
 /// Changes an honest opening and outcome; may look at the memory before the step.
+///
+/// The states after the lie have the words that follow from it, and memory with its new word at its address. So a lie that
+/// breaks the path itself (a leaf or siblings that memory does not have) gives a record whose root after is not theirs.
 pub type Tamper = dyn Fn(&PagedMemory, &mut Opening, &mut Outcome) + Send + Sync;
 
 /// One step that is executed wrongly.

@@ -205,6 +205,16 @@ fn go_programs_without_room_for_their_kernel() {
     let in_the_way = load(0xc000, vec![1], DATA);
     let file = elf(0x1_0000, &[code(), in_the_way.clone(), go_note()]);
     assert!(matches!(Program::from_elf(&file), Err(ProgramError::Go(_))));
+    // Files linked without a build ID are known by their build information.
+    let mut information = load(0xc000, vec![0; 64], DATA);
+    information.bytes[48..62].copy_from_slice(b"\xff Go buildinf:");
+    let by_information = elf(0x1_0000, &[code(), information.clone()]);
+    assert!(matches!(
+        Program::from_elf(&by_information),
+        Err(ProgramError::Go(_))
+    ));
+    information.bytes.rotate_right(1);
+    assert!(Program::from_elf(&elf(0x1_0000, &[code(), information])).is_ok());
     // Without the note the same file is any other program.
     assert!(Program::from_elf(&elf(0x1_0000, &[code(), in_the_way])).is_ok());
     let crossing = load(0x1000_0000, bytes_of(&EXIT), CODE);

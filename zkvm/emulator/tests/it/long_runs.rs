@@ -276,6 +276,43 @@ fn lies_about_the_end() {
     assert_eq!(record.digests_after.digest, accepted_digest());
 }
 
+#[test]
+fn a_lie_may_go_on_where_the_program_ends_or_store_elsewhere() {
+    let program = program(50, 1);
+    let honest = tight(&program, None);
+    let steps = honest.end().steps();
+    // The exit is taken for an instruction without effect; the run then leaves its code.
+    let lie = Lie::new(steps - 1, |memory, opening, outcome| {
+        opening.class = StepClass::Step.nibble();
+        opening.touch(memory, 0);
+        let words = &opening.before.words;
+        (outcome.after.pc, outcome.after.next_pc, outcome.after.status) = (words[1], words[1] + 4, 0);
+    });
+    let liar = tight(&program, Some(lie));
+    let record = liar.record_at(steps - 1).unwrap();
+    assert_eq!(record.old_path[26], record.before.root);
+    assert_eq!(record.digests_after.digest, liar.digest_at(steps).unwrap());
+    assert_eq!(
+        liar.record_at(steps).unwrap().class,
+        StepClass::FetchFault.nibble()
+    );
+
+    let store = (0..)
+        .find(|step| honest.record_at(*step).unwrap().instr >> 26 == 0x2b)
+        .unwrap();
+    let lie = Lie::new(store, |memory, opening, _| {
+        opening.touch(memory, opening.addr + 0x2000)
+    });
+    let liar = tight(&program, Some(lie));
+    let record = liar.record_at(store).unwrap();
+    assert_eq!(record.old_path[26], record.before.root);
+    assert_eq!(record.digests_after.digest, liar.digest_at(store + 1).unwrap());
+    assert_ne!(
+        record.digests_after,
+        honest.record_at(store).unwrap().digests_after
+    );
+}
+
 /// Reads word 3 of the preimage of the digest at MEMORY and exits with it.
 fn hint_program(digest: [u8; 32]) -> Program {
     let mut a = Assembler::new(BASE);
