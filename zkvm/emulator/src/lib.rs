@@ -1,7 +1,7 @@
 //! The MIPS machine: ELF loader, emulator, Merkle memory, state digests and the record of one step.
 //!
 //! `docs/protocol.md` §1-§5 is the specification. Two implementations of one step live here and are tested against
-//! each other: [`step`] is the *reference*, a pure function from a small input to every field that an operator signs
+//! each other: [`mod@step`] is the *reference*, a pure function from a small input to every field that an operator signs
 //! when it opens a step; the fast emulator runs billions of steps without hashing and hands its
 //! states to the reference when one step has to be opened.
 //!

@@ -1,7 +1,7 @@
 //! The fast emulator: runs a program at full speed to a given step.
 //!
 //! The inner loop knows every operation, and gives up before any step that is not plainly class `Step`: traps, faults,
-//! undefined words and system calls are judged by the reference ([`crate::step`]), so the two can disagree on ordinary
+//! undefined words and system calls are judged by the reference ([`mod@crate::step`]), so the two can disagree on ordinary
 //! operations only, and those are tested against each other on random programs. Nothing is hashed while running.
 
 use std::sync::Arc;
