@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock, draws randomness or starts a task: events go in, duties come out.
 
+pub mod adversary;
 pub mod boundary;
 pub mod connector;
 pub mod content;

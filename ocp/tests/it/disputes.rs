@@ -2,13 +2,14 @@
 
 use std::sync::OnceLock;
 
-use ocp::message::{Published, Reveal};
+use ocp::adversary::Contrarian;
+use ocp::message::Reveal;
 use ocp::player::log::ClaimLog;
 use ocp::player::operator::{Player as Operator, RefusedClaim};
-use ocp::player::watchtower::{Conviction, Player as Watchtower, Policy};
+use ocp::player::watchtower::{Player as Watchtower, Policy};
 use ocp::player::{Duty, Ending, Event, Settlement};
 use ocp::prover::Verdict;
-use ocp::{ChoiceId, Content, Hash32, Message, Opening, Plan, Side};
+use ocp::{ChoiceId, Content, Message, Plan, Side};
 
 use crate::messages::Setup;
 use crate::toy::{Lie, Toy};
@@ -18,27 +19,6 @@ use crate::world::{World, deadlines, honest};
 fn setup() -> &'static Setup {
     static SETUP: OnceLock<Setup> = OnceLock::new();
     SETUP.get_or_init(|| Setup::new(Plan::new(6, vec![4, 2, 8], 2).unwrap()))
-}
-
-/// A watchtower that challenges everything and chooses by a fixed list; it demands `demand` at the end.
-struct Contrarian {
-    choices: Vec<u8>,
-    demand: Option<u8>,
-}
-
-impl Policy for Contrarian {
-    fn challenges(&mut self, _: &[u32], _: &Plan) -> bool {
-        true
-    }
-    fn choose(&mut self, _: &[u32], _: &[u64], _: &[Hash32]) -> u8 {
-        self.choices.remove(0)
-    }
-    fn judge_opening(&mut self, _: &[u32], _: u64, _: &Opening, _: &Published) -> Conviction {
-        self.demand.map_or(Conviction::GiveUp, Conviction::Demand)
-    }
-    fn judge_path(&mut self, _: &Published) -> Conviction {
-        Conviction::GiveUp
-    }
 }
 
 fn sequences(rounds: &[u8]) -> Vec<Vec<u8>> {
@@ -118,14 +98,7 @@ fn an_honest_operator_wins_against_every_choice_and_every_demand() {
     for (i, choices) in sequences(plan.rounds()).into_iter().enumerate() {
         let demand = [None, Some(0), Some(1), Some(2), Some(3)][i % 5];
         let run = Toy::honest(END);
-        let mut world = World::new(
-            setup(),
-            run.clone(),
-            Contrarian {
-                choices: choices.clone(),
-                demand,
-            },
-        );
+        let mut world = World::new(setup(), run.clone(), Contrarian::new(choices.clone(), demand));
         world.play();
         assert_eq!(world.ending(), Some(Ending::WatchtowerLate), "{choices:?}");
         assert_eq!(world.chain.settlement(), Some(Settlement::TakenContested));
@@ -184,14 +157,7 @@ fn a_watchtower_that_does_not_disprove_in_time_loses() {
 fn an_answer_just_before_the_timeout_counts_whoever_is_first_in_the_block() {
     for first in [Side::Operator, Side::Watchtower] {
         let run = Toy::honest(END);
-        let mut world = World::new(
-            setup(),
-            run,
-            Contrarian {
-                choices: vec![1, 1, 1],
-                demand: Some(2),
-            },
-        );
+        let mut world = World::new(setup(), run, Contrarian::new(vec![1, 1, 1], Some(2)));
         world.first = first;
         let d = world.deadlines;
         // Both sides send as late as the deadline validator lets them: `reaction` and `reorg` blocks after they may.
@@ -273,14 +239,7 @@ fn confirmed(world: &mut World<'_, Toy, impl Policy>, content: Content, height: 
 
 #[test]
 fn a_reorganisation_that_replaces_a_select_before_k_confirmations_is_answered_as_it_stands() {
-    let mut world = World::new(
-        setup(),
-        Toy::honest(END),
-        Contrarian {
-            choices: vec![2, 1, 5],
-            demand: None,
-        },
-    );
+    let mut world = World::new(setup(), Toy::honest(END), Contrarian::new(vec![2, 1, 5], None));
     while world.messages().last() != Some(&Message::Select(0)) {
         world.mine();
     }
@@ -312,14 +271,7 @@ fn a_reorganisation_that_replaces_a_select_before_k_confirmations_is_answered_as
 #[test]
 fn two_preimages_of_one_choice_lose_the_bond() {
     for unconfirmed in [false, true] {
-        let mut world = World::new(
-            setup(),
-            Toy::honest(END),
-            Contrarian {
-                choices: vec![2, 1, 5],
-                demand: None,
-            },
-        );
+        let mut world = World::new(setup(), Toy::honest(END), Contrarian::new(vec![2, 1, 5], None));
         while world.messages().last() != Some(&Message::Select(0)) {
             world.mine();
         }
@@ -460,14 +412,7 @@ fn events_twice_or_out_of_order_give_the_same_duties() {
 
 #[test]
 fn an_ending_absorbs_everything_but_its_own_reorganisation() {
-    let mut world = World::new(
-        setup(),
-        Toy::honest(END),
-        Contrarian {
-            choices: vec![0, 0, 0],
-            demand: None,
-        },
-    );
+    let mut world = World::new(setup(), Toy::honest(END), Contrarian::new(vec![0, 0, 0], None));
     while world.ending().is_none() {
         world.mine();
     }

@@ -8,6 +8,10 @@
 //! refuses all later ones; a watchtower accepts digests up to there and disputes the rest (it can then learn the
 //! preimage from `Open`, or find a lie there).
 
+mod traced;
+
+pub use traced::Traced;
+
 use zkvm_emulator::merkle::{DEPTH, Node, leaf_index, path, replace_word};
 use zkvm_emulator::{StepClass, StepRecord};
 
