@@ -5,18 +5,19 @@
 //!
 //! - [`flip_result`] and [`exit_early`] are lies about one step; [`crate::prover::Traced::run_lying`] recomputes everything
 //!   downstream of them.
+//! - [`ForgedRoot`] lies about the memory tree alone.
 //! - [`Brazen`] claims whatever its run says.
 //! - [`Contrarian`] challenges every claim and chooses by a list.
 
 use zkvm_emulator::merkle::{DEPTH, Node};
 use zkvm_emulator::trace::Lie;
-use zkvm_emulator::{Status, StepClass, StepRecord};
+use zkvm_emulator::{State, Status, StepClass, StepRecord};
 
 use crate::message::Published;
 use crate::opening::{Hash32, Opening};
 use crate::plan::Plan;
 use crate::player::watchtower::{Conviction, Policy};
-use crate::prover::{Prover, UnknownStep, Verdict};
+use crate::prover::{Prover, Traced, UnknownStep, Verdict};
 
 /// At `step` the instruction's result comes out with bit `bit` flipped: the register that it writes, else the word that
 /// it stores, else the address after its successor. A step that does not run on claims ACCEPTED instead.
@@ -61,6 +62,65 @@ impl<P: Prover> Prover for Brazen<P> {
     }
     fn memory_path(&mut self, step: u64, addr: u32) -> Result<(Node, [Node; DEPTH]), UnknownStep> {
         self.0.memory_path(step, addr)
+    }
+}
+
+/// An operator whose memory root is wrong from one step on, while every word and every node below is true: a lie that only
+/// a path can show. It claims ACCEPTED.
+#[derive(Debug)]
+pub struct ForgedRoot {
+    run: Traced,
+    step: u64,
+}
+
+impl ForgedRoot {
+    /// Forges the root after step `step` of `run`.
+    pub fn new(run: Traced, step: u64) -> ForgedRoot {
+        ForgedRoot { run, step }
+    }
+
+    /// The state with its root forged, if it still runs.
+    fn forge(mut state: State) -> State {
+        if !state.is_ended() {
+            state.root.iter_mut().for_each(|byte| *byte ^= 0x5a);
+        }
+        state
+    }
+}
+
+impl Prover for ForgedRoot {
+    fn verdict(&mut self, _: u64) -> Verdict {
+        Verdict::Accepted
+    }
+
+    fn digest(&mut self, step: u64) -> Result<Hash32, UnknownStep> {
+        let state = self.run.trace().state_at(step);
+        let state = state.map_err(|source| UnknownStep {
+            asked: step,
+            stopped: source.step,
+        })?;
+        Ok(if step > self.step {
+            Self::forge(state).digest()
+        } else {
+            state.digest()
+        })
+    }
+
+    fn record(&mut self, step: u64) -> Result<StepRecord, UnknownStep> {
+        let mut record = self.run.record(step)?;
+        if step > self.step {
+            record.before = Self::forge(record.before);
+            record.digests = record.before.digests();
+        }
+        if step >= self.step {
+            record.after = Self::forge(record.after);
+            record.digests_after = record.after.digests();
+        }
+        Ok(record)
+    }
+
+    fn memory_path(&mut self, step: u64, addr: u32) -> Result<(Node, [Node; DEPTH]), UnknownStep> {
+        self.run.memory_path(step, addr)
     }
 }
 

@@ -3,5 +3,7 @@
 mod disputes;
 mod engine;
 mod messages;
+mod program;
+mod programs;
 mod toy;
 mod world;

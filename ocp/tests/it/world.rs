@@ -113,8 +113,12 @@ pub(crate) struct World<'a, P, Y> {
 
 impl<'a, P: Prover, Y: Policy> World<'a, P, Y> {
     pub(crate) fn new(setup: &'a Setup, run: P, policy: Y) -> Self {
-        let deadlines = deadlines(&setup.plan);
         let words = vec![7; usize::from(setup.plan.claim_words())];
+        Self::claiming(setup, words, run, policy)
+    }
+
+    pub(crate) fn claiming(setup: &'a Setup, words: Vec<u32>, run: P, policy: Y) -> Self {
+        let deadlines = deadlines(&setup.plan);
         let operator = Operator::new(setup.plan.clone(), deadlines, 1, words, run).unwrap();
         World {
             setup,
