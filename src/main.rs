@@ -1,5 +1,55 @@
-//! The `tapestry` command.
+//! The `tapestry` command: one module a subcommand.
+//!
+//! What goes wrong is told in one line on standard error. Exit codes: 0 done (for `zkvm run`: the program accepted), 1 the
+//! program rejected, 2 bad usage or input, 3 the program had not ended by the last step allowed.
 
-fn main() -> anyhow::Result<()> {
-    Ok(())
+mod bench;
+mod zkvm;
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "tapestry",
+    version,
+    about = "A Bitcoin layer 2 whose execution is disputed on Bitcoin"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run and inspect programs of the MIPS machine
+    #[command(subcommand)]
+    Zkvm(zkvm::Command),
+    /// Measure; prints a table and writes target/bench.json
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Zkvm(command) => zkvm::main(&command),
+        Command::Bench(options) => bench::main(&options),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever reads our output has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing can be done about a standard error that is closed.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

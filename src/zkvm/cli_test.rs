@@ -1,0 +1,384 @@
+//! `tapestry zkvm` as its users meet it: arguments in; output, exit code and one line on standard error out.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn guest(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("zkvm/guests/elf");
+    folder.join(format!("{name}.elf")).display().to_string()
+}
+
+fn tapestry(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tapestry"))
+        .arg("zkvm")
+        .args(arguments)
+        .output()
+        .expect("runs tapestry")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Runs and parses the JSON object that must be all of the output.
+fn json(arguments: &[&str]) -> Value {
+    let output = tapestry(&[arguments, &["--json"]].concat());
+    let error = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|bad| panic!("{arguments:?}: {bad}; {error}"))
+}
+
+/// The command must fail with exit code 2, print nothing, and say what is wrong in one line that holds `part`.
+fn refused(arguments: &[&str], part: &str) {
+    let output = tapestry(arguments);
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+    assert_eq!(stdout(&output), "", "{arguments:?}");
+    assert!(error.starts_with("error: "), "{arguments:?}: {error}");
+    assert_eq!(error.matches('\n').count(), 1, "{arguments:?}: {error}");
+    assert!(
+        error.contains(part),
+        "{arguments:?}: {error:?} does not say {part:?}"
+    );
+}
+
+/// Fibonacci number 10 is 55.
+const RIGHT: &str = "0000000a00000037";
+const WRONG: &str = "0000000a00000038";
+
+#[test]
+fn run_says_how_a_program_ended() {
+    let accepted = tapestry(&["run", &guest("go-fibonacci"), "--claim", RIGHT]);
+    assert_eq!(accepted.status.code(), Some(0));
+    let text = stdout(&accepted);
+    for part in [
+        "fibonacci 10 = 55\n",
+        "ACCEPTED by exit(0)\n",
+        "steps ",
+        "million instructions a second",
+        "program ",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let rejected = tapestry(&["run", &guest("go-fibonacci"), "--claim", WRONG]);
+    assert_eq!(rejected.status.code(), Some(1));
+    let text = stdout(&rejected);
+    assert!(
+        text.contains("the claim says 56\nREJECTED by exit(1)\n"),
+        "{text}"
+    );
+
+    let without = tapestry(&["run", &guest("go-fibonacci")]);
+    assert_eq!(without.status.code(), Some(1));
+    assert!(stdout(&without).contains("REJECTED by claim word 0 of 0 at "));
+}
+
+#[test]
+fn run_reports_json() {
+    let report = json(&["run", &guest("c-instructions")]);
+    assert_eq!(report["verdict"], "accepted");
+    assert_eq!(report["exit_code"], 0);
+    assert_eq!(report["ended_by"], "exit(0)");
+    assert!(report["output"].as_str().unwrap().starts_with("checks "));
+    assert_eq!(report["output_cut"], false);
+    assert!(report["steps"].as_u64().unwrap() > 1_000_000);
+    assert!(report["instr_per_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(report["program"].as_str().unwrap().len(), 64);
+    assert!(report["hottest"].is_null());
+
+    let rejected = json(&["run", &guest("go-fibonacci")]);
+    assert_eq!(rejected["verdict"], "rejected");
+    assert!(rejected["exit_code"].is_null());
+}
+
+#[test]
+fn run_stops_at_max_steps() {
+    let elf = guest("c-instructions");
+    let all = json(&["run", &elf])["steps"].as_u64().unwrap();
+    let output = tapestry(&["run", &elf, "--max-steps", "1000"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).contains("not ended"));
+    let report = json(&["run", &elf, "--max-steps", &(all - 1).to_string()]);
+    assert_eq!(report["verdict"], "running");
+    assert_eq!(report["steps"], all - 1);
+    let report = json(&["run", &elf, "--max-steps", &all.to_string()]);
+    assert_eq!(report["verdict"], "accepted");
+    let none = json(&["run", &elf, "--max-steps", "0"]);
+    assert_eq!(none["verdict"], "running");
+    assert_eq!(none["steps"], 0);
+}
+
+#[test]
+fn run_profiles() {
+    let report = json(&["run", &guest("c-instructions"), "--profile"]);
+    let hottest = report["hottest"].as_array().unwrap();
+    let names: Vec<&str> = hottest
+        .iter()
+        .map(|hot| hot["symbol"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"arithmetic"), "{names:?}");
+    let steps: Vec<u64> = hottest.iter().map(|hot| hot["steps"].as_u64().unwrap()).collect();
+    assert!(steps.is_sorted_by(|a, b| a >= b));
+    let share: f64 = hottest.iter().map(|hot| hot["share"].as_f64().unwrap()).sum();
+    assert!((0.9..1.000_001).contains(&share), "{share}");
+
+    let text = stdout(&tapestry(&[
+        "run",
+        &guest("rust-fibonacci"),
+        "--claim",
+        "000f424000000000",
+        "--profile",
+    ]));
+    assert!(text.contains("fibonacci::main"), "{text}");
+}
+
+#[test]
+fn digests_chain_from_program_to_the_end() {
+    let elf = guest("c-instructions");
+    let run = json(&["run", &elf]);
+    let steps = run["steps"].as_u64().unwrap();
+    let digest = |step: u64| json(&["digest", &elf, "--step", &step.to_string()]);
+    assert_eq!(digest(0)["digest"], run["program"]);
+    assert_eq!(digest(0)["status"], "running");
+    assert_eq!(digest(steps)["status"], "accepted");
+    for step in [0, 1, 12_345, steps - 1] {
+        let shown = json(&["disasm", &elf, "--step", &step.to_string()]);
+        assert_eq!(shown["step"], step);
+        assert_eq!(shown["digest"], digest(step)["digest"], "{step}");
+        assert_eq!(shown["digest_after"], digest(step + 1)["digest"], "{step}");
+    }
+    // Two runs that end alike end in the same state, whatever they were.
+    let other = guest("go-fibonacci");
+    let steps_of_other = json(&["run", &other, "--claim", RIGHT])["steps"].to_string();
+    let end_of_other = json(&["digest", &other, "--claim", RIGHT, "--step", &steps_of_other]);
+    assert_eq!(end_of_other["digest"], digest(steps)["digest"]);
+}
+
+#[test]
+fn digest_prints_text() {
+    let text = stdout(&tapestry(&["digest", &guest("c-sha256"), "--step", "3"]));
+    assert!(text.starts_with("step      3\ndigest    "), "{text}");
+    assert!(text.contains("\nstatus    running\n"), "{text}");
+}
+
+#[test]
+fn disasm_shows_what_a_step_reads_and_writes() {
+    // c/start.S: the third instruction is `lw a0,0(sp)`, which reads argc.
+    let elf = guest("c-sha256");
+    let shown = json(&["disasm", &elf, "--step", "2"]);
+    assert_eq!(shown["text"], "lw a0,0(sp)");
+    assert_eq!(shown["class"], "Step");
+    assert_eq!(shown["symbol"], "__start+0x8");
+    let address = shown["address"].as_u64().unwrap();
+    let reads = shown["reads"].as_array().unwrap();
+    assert_eq!(reads[0]["name"], "sp");
+    assert_eq!(reads[0]["before"], address);
+    assert_eq!(reads[1]["name"], format!("memory[{address:#x}]"));
+    assert_eq!(reads[1]["before"], 1);
+    let writes = shown["writes"].as_array().unwrap();
+    assert_eq!(writes.len(), 1);
+    assert_eq!(
+        (&writes[0]["name"], &writes[0]["after"]),
+        (&"a0".into(), &1.into())
+    );
+
+    let text = stdout(&tapestry(&["disasm", &elf, "--step", "2"]));
+    for part in [
+        "__start+0x8",
+        "lw a0,0(sp)",
+        "reads     sp = ",
+        "writes    a0 = 0x00000001 (was ",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+
+    // The last step of a run that asks for a claim word that is not there.
+    let steps = json(&["run", &elf])["steps"].as_u64().unwrap();
+    let text = stdout(&tapestry(&["disasm", &elf, "--step", &(steps - 1).to_string()]));
+    assert!(text.contains("syscall (claim)"), "{text}");
+    assert!(text.contains("class     BadClaim"), "{text}");
+    assert!(text.contains("the program has rejected"), "{text}");
+}
+
+#[test]
+fn steps_past_the_end_are_refused() {
+    let elf = guest("go-fibonacci");
+    let steps = json(&["run", &elf, "--claim", RIGHT])["steps"].as_u64().unwrap();
+    let past = (steps + 1).to_string();
+    let part = format!("step {past} is past the end: the program accepted after {steps} steps");
+    refused(&["digest", &elf, "--claim", RIGHT, "--step", &past], &part);
+    let part = format!(
+        "step {steps} is past the end: the program's last step is {}",
+        steps - 1
+    );
+    refused(
+        &["disasm", &elf, "--claim", RIGHT, "--step", &steps.to_string()],
+        &part,
+    );
+    refused(
+        &["disasm", &elf, "--step", &u64::MAX.to_string()],
+        "is past the end",
+    );
+}
+
+#[test]
+fn bad_claims_are_refused() {
+    let elf = guest("go-fibonacci");
+    for (claim, part) in [
+        ("0", "--claim is not hexadecimal"),
+        ("0000000g", "--claim is not hexadecimal"),
+        ("00", "expected a multiple of 4"),
+        (&"00000000".repeat(193), "193 words, expected at most 192"),
+    ] {
+        refused(&["run", &elf, "--claim", claim], part);
+    }
+}
+
+/// A program of one code segment that exits at once, to be damaged.
+struct Damaged {
+    folder: tempfile::TempDir,
+}
+
+/// Offset of the program header of segment `index`.
+const fn segment(index: usize) -> usize {
+    52 + 32 * index
+}
+
+impl Damaged {
+    fn new() -> Self {
+        Damaged {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn good() -> Vec<u8> {
+        let word = u32::to_be_bytes;
+        let mut elf = vec![
+            0x7f, b'E', b'L', b'F', 1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 8,
+        ];
+        elf.extend([1, 0x40_0100, 52, 0, 0x7000_1001].into_iter().flat_map(word));
+        elf.extend([0, 52, 0, 32, 0, 2, 0, 0, 0, 0, 0, 0]);
+        for (offset, address, len, flags) in [(256, 0x40_0100, 12, 5), (256, 0x50_0100, 12, 6)] {
+            elf.extend(
+                [1, offset, address, address, len, len, flags, 16]
+                    .into_iter()
+                    .flat_map(word),
+            );
+        }
+        elf.resize(256, 0);
+        // addiu v0,zero,4246; addu a0,zero,zero; syscall
+        elf.extend([0x2402_1096, 0x0000_2021, 0x0000_000c].into_iter().flat_map(word));
+        elf
+    }
+
+    fn write(&self, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join("program.elf");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// The good file with a word replaced must be refused.
+    fn refuses_word(&self, at: usize, word: u32, part: &str) {
+        let mut elf = Self::good();
+        elf[at..at + 4].copy_from_slice(&word.to_be_bytes());
+        self.refuses(&elf, part);
+    }
+
+    fn refuses_byte(&self, at: usize, byte: u8, part: &str) {
+        let mut elf = Self::good();
+        elf[at] = byte;
+        self.refuses(&elf, part);
+    }
+
+    fn refuses(&self, elf: &[u8], part: &str) {
+        let path = self.write(elf);
+        let path = path.to_str().unwrap();
+        refused(&["run", path], part);
+        refused(&["digest", path, "--step", "0"], part);
+        refused(&["disasm", path, "--step", "0"], part);
+    }
+}
+
+#[test]
+fn files_that_are_no_programs_are_refused() {
+    let damaged = Damaged::new();
+    let good = damaged.write(&Damaged::good());
+    let output = tapestry(&["run", good.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+
+    refused(
+        &["run", "/nonexistent/program.elf"],
+        "cannot read /nonexistent/program.elf",
+    );
+    refused(&["run", "/"], "cannot read /");
+    damaged.refuses(b"", "not an ELF file");
+    damaged.refuses(b"#!/bin/sh\n", "not an ELF file");
+    for length in [4, 16, 51, 60, 115, 256, 263] {
+        damaged.refuses(&Damaged::good()[..length], "truncated");
+    }
+    damaged.refuses_byte(4, 2, "ELF class is 2, expected 1 (32 bits)");
+    damaged.refuses_byte(5, 1, "ELF data encoding is 1, expected 2 (big-endian)");
+    damaged.refuses_byte(19, 62, "ELF machine is 62, expected 8 (MIPS)");
+    damaged.refuses_byte(17, 3, "ELF type is 3, expected 2");
+    damaged.refuses_word(24, 0x40_0102, "entry point 0x400102 is not a word of code");
+    damaged.refuses_word(24, 0x50_0100, "entry point 0x500100 is not a word of code");
+    damaged.refuses_word(28, 0xffff_fff0, "truncated");
+    damaged.refuses_word(segment(0) + 24, 4, "no executable segment");
+    damaged.refuses_word(segment(0) + 24, 7, "is writable");
+    damaged.refuses_word(segment(1) + 24, 5, "both executable");
+    damaged.refuses_word(segment(1) + 8, 0x40_0104, "segments 0 and 1 overlap");
+    damaged.refuses_word(segment(1) + 8, 0x40_00fc, "segments 0 and 1 overlap");
+    damaged.refuses_word(
+        segment(1) + 8,
+        0xffff_fffc,
+        "segment 1 covers 0xfffffffc..0x100000008",
+    );
+    damaged.refuses_word(segment(1) + 20, 0xffff_ffff, "segment 1 covers");
+    damaged.refuses_word(segment(1) + 8, 0, "segment 1 covers 0x0..0xc");
+    damaged.refuses_word(
+        segment(1) + 20,
+        11,
+        "12 bytes in the file, expected at most its 11",
+    );
+    damaged.refuses_word(segment(1) + 4, 0xffff_ff00, "truncated");
+    damaged.refuses_word(segment(1), 3, "dynamically linked");
+    // This test's own file: an ELF, but of this computer.
+    let own = std::env::current_exe().unwrap();
+    refused(
+        &["run", own.to_str().unwrap()],
+        "is not a program: ELF class is 2",
+    );
+}
+
+#[test]
+fn preimages_are_read_and_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("preimages");
+    let file_name = file.to_str().unwrap();
+    // A tree of depth 1: two leaves of 32 bytes.
+    let mut message = [0x11u8; 64];
+    message[32..].fill(0x22);
+    std::fs::write(&file, message).unwrap();
+    let root = blake3::hash(&message).to_hex().to_string();
+    let leaf = "22".repeat(32);
+    let claim = format!("{root}0000000100000001{leaf}");
+    let elf = guest("rust-blake3-walk");
+
+    let known = tapestry(&["run", &elf, "--claim", &claim, "--preimages", file_name]);
+    assert_eq!(known.status.code(), Some(0), "{}", stdout(&known));
+    refused(
+        &["run", &elf, "--claim", &claim],
+        &format!("no preimage is known for BLAKE3 digest {root}"),
+    );
+
+    std::fs::write(&file, &message[1..]).unwrap();
+    refused(
+        &["run", &elf, "--claim", &claim, "--preimages", file_name],
+        "has 63 bytes, expected a multiple of 64",
+    );
+    refused(
+        &["run", &elf, "--preimages", "/nonexistent"],
+        "cannot read /nonexistent",
+    );
+}

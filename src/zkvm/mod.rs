@@ -1,0 +1,129 @@
+//! `tapestry zkvm`: run a program, take the state digest at a step, show a step.
+//!
+//! The machine's own crate does the work; this module reads files and arguments, drives the machine in stretches so
+//! that long runs show progress, and prints. A program and its claim come from outside: every defect is one line.
+
+mod digest;
+mod disasm;
+mod drive;
+mod profile;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program};
+
+/// What to do with a program.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a program to its end: exit code, output, steps, speed
+    Run(run::Options),
+    /// The state digest before step N
+    Digest(digest::Options),
+    /// Step N as a person reads it
+    Disasm(disasm::Options),
+}
+
+/// The program and what it reads.
+#[derive(Args)]
+pub(crate) struct Source {
+    /// The program: a static big-endian MIPS32 ELF file
+    elf: PathBuf,
+    /// Claim words: 8 hex digits a word, one after the other
+    #[arg(long, value_name = "HEX", default_value = "")]
+    claim: String,
+    /// File of 64-byte messages whose BLAKE3 digests the program may ask for
+    #[arg(long, value_name = "FILE")]
+    preimages: Option<PathBuf>,
+}
+
+impl Source {
+    /// Reads the files and the claim.
+    fn load(&self) -> anyhow::Result<(Program, Inputs)> {
+        let path = self.elf.display();
+        let bytes = std::fs::read(&self.elf).with_context(|| format!("cannot read {path}"))?;
+        let program = Program::from_elf(&bytes).with_context(|| format!("{path} is not a program"))?;
+        let claim = parse_claim(&self.claim)?;
+        let mut preimages = Preimages::new();
+        if let Some(file) = &self.preimages {
+            let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let (messages, rest) = bytes.as_chunks::<64>();
+            if !rest.is_empty() {
+                bail!(
+                    "{} has {} bytes, expected a multiple of 64",
+                    file.display(),
+                    bytes.len()
+                );
+            }
+            for message in messages {
+                preimages.insert(*message);
+            }
+        }
+        Ok((program, Inputs::new(claim, preimages)))
+    }
+}
+
+fn parse_claim(text: &str) -> anyhow::Result<ClaimWords> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let bytes = hex::decode(digits).context("--claim is not hexadecimal")?;
+    ClaimWords::from_bytes(&bytes).context("--claim is not a list of words")
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// If a file or an argument is bad, or the output cannot be written.
+pub(crate) fn main(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(options) => run::main(options),
+        Command::Digest(options) => digest::main(options),
+        Command::Disasm(options) => disasm::main(options),
+    }
+}
+
+/// A name for the function at `address`: demangled, with the distance from its start. `None` without symbols.
+fn name_of(program: &Program, address: u32) -> Option<String> {
+    let (symbol, distance) = program.symbol_at(address)?;
+    let name = readable(&symbol.name);
+    Some(match distance {
+        0 => name,
+        distance => format!("{name}+{distance:#x}"),
+    })
+}
+
+/// A symbol's name as its source has it.
+fn readable(symbol: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(symbol))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_words() {
+        assert_eq!(
+            parse_claim("0000002a80000000").unwrap().words(),
+            [42, 0x8000_0000]
+        );
+        assert_eq!(parse_claim("0x0000002A").unwrap().words(), [42]);
+        assert_eq!(parse_claim("").unwrap().words(), [0u32; 0]);
+    }
+
+    #[test]
+    fn bad_claims_are_named() {
+        for (text, part) in [
+            ("2a", "1 bytes, expected a multiple of 4"),
+            ("0000002", "Odd number of digits"),
+            ("0000002g", "Invalid character"),
+            (&"00000000".repeat(193), "193 words, expected at most 192"),
+        ] {
+            let error = format!("{:#}", parse_claim(text).unwrap_err());
+            assert!(error.contains(part), "{error}");
+            assert!(!error.contains('\n'));
+        }
+    }
+}
