@@ -362,3 +362,117 @@ pub(crate) fn sign_phase(
     );
     SignatureSet::verified(graph, phase, &results[0]).unwrap()
 }
+
+/// A signed graph and the node it lives on.
+pub(crate) struct Scene {
+    pub(crate) node: regtest::TestNode,
+    pub(crate) world: World,
+    next_instance: u64,
+}
+
+impl Scene {
+    /// A fresh node on which the deposit and the kickoff of a fresh graph are confirmed.
+    pub(crate) fn claimed(instance: u64) -> Self {
+        let mut node = regtest::TestNode::start().unwrap();
+        let world = World::on_chain(&mut node, instance * 1_000);
+        let mut scene = Scene {
+            node,
+            world,
+            next_instance: instance * 1_000 + 1,
+        };
+        scene.claim();
+        scene
+    }
+
+    /// Another graph on the same node, claimed.
+    pub(crate) fn another(&mut self) {
+        self.world = World::on_chain(&mut self.node, self.next_instance);
+        self.next_instance += 1;
+        self.claim();
+    }
+
+    fn claim(&mut self) {
+        self.send(TxName::Deposit);
+        self.send(TxName::Kickoff);
+    }
+
+    /// Accepted under default policy and confirmed.
+    pub(crate) fn send(&mut self, name: TxName) {
+        self.send_by_leaf(name, 0);
+    }
+
+    pub(crate) fn send_by_leaf(&mut self, name: TxName, leaf: usize) {
+        let transaction = self.world.finalize(name, leaf);
+        if let Err(error) = self.node.chain().accept_and_confirm(&transaction) {
+            panic!("{name}: {error}");
+        }
+    }
+
+    /// Why the mempool does not take it.
+    pub(crate) fn refusal(&self, name: TxName) -> String {
+        self.refusal_of(&self.world.finalize(name, 0))
+    }
+
+    pub(crate) fn refusal_of(&self, transaction: &Transaction) -> String {
+        match self.node.chain().probe(transaction).unwrap() {
+            regtest::Verdict::Accepted(_) => "accepted".into(),
+            regtest::Verdict::Rejected(rejection) => rejection.reason,
+        }
+    }
+
+    /// Too early until `lock` blocks after the last block, then accepted and confirmed.
+    pub(crate) fn send_after(&mut self, name: TxName, lock: u16) {
+        self.wait_for(name, lock);
+        self.send(name);
+    }
+
+    /// Too early until `lock` blocks after the last block; then the mempool would take it.
+    pub(crate) fn wait_for(&mut self, name: TxName, lock: u16) {
+        // A transaction with lock n enters the mempool when the next block is the n-th after its parent's.
+        self.mine(u32::from(lock) - 2);
+        assert_eq!(self.refusal(name), "non-BIP68-final", "{name}, one block early");
+        self.mine(1);
+        assert_eq!(self.refusal(name), "accepted", "{name}, in time");
+    }
+
+    pub(crate) fn mine(&self, blocks: u32) {
+        self.node.chain().mine(blocks).unwrap();
+    }
+
+    /// Plays a dispute until `last` is confirmed.
+    pub(crate) fn play_until(&mut self, watchtower: u16, last: Message) {
+        for message in bridge::dispute::dispute_messages(&plan()).collect::<Vec<_>>() {
+            self.send(TxName::Message { watchtower, message });
+            if message == last {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn height(&self) -> u32 {
+        self.node.chain().height().unwrap()
+    }
+
+    /// What a confirmed transaction pays to `pair` on output 0.
+    pub(crate) fn assert_paid(&self, name: TxName, pair: &Keypair) {
+        let transaction = self.world.finalize(name, 0);
+        let held = self
+            .node
+            .chain()
+            .unspent(OutPoint {
+                txid: transaction.compute_txid(),
+                vout: 0,
+            })
+            .unwrap();
+        let script = bridge::connectors::own_signature_script(x(pair));
+        assert_eq!(held.map(|out| out.script_pubkey), Some(script), "{name}");
+    }
+}
+
+/// The locks of the test's terms.
+pub(crate) fn locks() -> Deadlines {
+    terms().locks.dispute
+}
+
+/// What the mempool says of a transaction whose input is spent.
+pub(crate) const SPENT: &str = "missing-inputs";
