@@ -164,7 +164,7 @@ impl ScriptBuilder {
         self.word_of(items)
     }
 
-    /// Leading zero bits of a word, 0..=32 (MIPS `CLZ`). About 160 bytes and a table of 16.
+    /// Leading zero bits of a word, 0..=32 (MIPS `CLZ`). About 110 bytes and a table of 16.
     pub fn leading_zeros(&mut self, word: &Word) -> Int {
         self.need_table(Table::LeadingZeros);
         // From the least significant nibble up: a nibble that is 0 adds 4 to what is beneath, any other decides alone.

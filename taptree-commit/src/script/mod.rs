@@ -72,9 +72,11 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod value;
+mod witness;
 mod word;
 
-pub use builder::{Fragment, FragmentOrder, ScriptBuilder};
+pub use builder::ScriptBuilder;
 pub use error::ScriptError;
 pub use leaf::{LeafScript, MAX_STACK_ELEMENTS, WitnessValue};
 pub use value::{Bool, Int, Item, Nibbles, Operand, Source, Value, Word, nibbles_of};
+pub use witness::{Fragment, FragmentOrder};

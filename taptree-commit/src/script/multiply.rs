@@ -6,7 +6,7 @@ use super::builder::ScriptBuilder;
 use super::value::{Bool, Item, Nibbles, Source, Value, Word};
 
 impl ScriptBuilder {
-    /// Unsigned 32 x 32 -> 64 bits (MIPS `MULTU`): 16 nibbles, so its word 0 is HI and its word 1 is LO. About 2,700 bytes.
+    /// Unsigned 32 x 32 -> 64 bits (MIPS `MULTU`): 16 nibbles, so its word 0 is HI and its word 1 is LO. About 2,950 bytes.
     ///
     /// For each nibble of `b` its 16 multiples are laid out; a column then adds one multiple for each nibble of `a`.
     pub fn multiply_unsigned(&mut self, a: &Word, b: &Word) -> Nibbles {
@@ -87,7 +87,7 @@ impl ScriptBuilder {
         (items[0], items[1])
     }
 
-    /// Signed 32 x 32 -> 64 bits (MIPS `MULT`): 16 nibbles, word 0 is HI and word 1 is LO. About 3,400 bytes.
+    /// Signed 32 x 32 -> 64 bits (MIPS `MULT`): 16 nibbles, word 0 is HI and word 1 is LO. About 3,280 bytes.
     ///
     /// As two's complement numbers `a = A - 2^32 [a < 0]`, so the product is that of `A` and `B` with `B` taken off HI where
     /// `a < 0` and `A` where `b < 0`.
@@ -106,7 +106,7 @@ impl ScriptBuilder {
         Nibbles::from_words(&[high, low])
     }
 
-    /// The low 32 bits of a product (MIPS `MUL`), the same for signed and unsigned. About 2,750 bytes.
+    /// The low 32 bits of a product (MIPS `MUL`), the same for signed and unsigned. About 2,950 bytes.
     pub fn multiply_low(&mut self, a: &Word, b: &Word) -> Word {
         let product = self.multiply_unsigned(a, b);
         self.drop(product.word(0));

@@ -95,7 +95,7 @@ impl ScriptBuilder {
         self.if_else(here, |s| arm(s, i), |s| s.switch_from(index, i + 1, cases, arm))
     }
 
-    /// The words with the one at `index` replaced by `new`; an index past the end replaces none. About 90 bytes a word.
+    /// The words with the one at `index` replaced by `new`; an index past the end replaces none. About 110 bytes a word.
     pub fn substitute(&mut self, words: Vec<Word>, index: &Int, new: &Word) -> Vec<Word> {
         words
             .into_iter()
@@ -138,7 +138,7 @@ impl ScriptBuilder {
         self.choose(&halves, index)
     }
 
-    /// MIPS `LB`: byte `index` sign-extended. About 75 bytes.
+    /// MIPS `LB`: byte `index` sign-extended. About 50 bytes.
     pub fn load_byte_signed(&mut self, word: &Word, index: &Int) -> Word {
         let byte = self.byte(word, index);
         let extended = self.sign_extend(&byte);
@@ -146,7 +146,7 @@ impl ScriptBuilder {
         extended
     }
 
-    /// MIPS `LBU`: byte `index` zero-extended. About 55 bytes.
+    /// MIPS `LBU`: byte `index` zero-extended. About 45 bytes.
     pub fn load_byte(&mut self, word: &Word, index: &Int) -> Word {
         let byte = self.byte(word, index);
         let extended = self.zero_extend(&byte);
@@ -154,7 +154,7 @@ impl ScriptBuilder {
         extended
     }
 
-    /// MIPS `LH`: half `index` (0 or 1) sign-extended. About 75 bytes.
+    /// MIPS `LH`: half `index` (0 or 1) sign-extended. About 65 bytes.
     pub fn load_half_signed(&mut self, word: &Word, index: &Int) -> Word {
         let half = self.half(word, index);
         let extended = self.sign_extend(&half);
@@ -170,7 +170,7 @@ impl ScriptBuilder {
         extended
     }
 
-    /// A word of bytes taken from two words for each byte index 0..=3 (anything above counts as 3). About 130 bytes.
+    /// A word of bytes taken from two words for each byte index 0..=3 (anything above counts as 3). About 100 bytes.
     ///
     /// `place(index, j)` says where byte `j` comes from: `(false, k)` is byte `k` of `memory`, `(true, k)` of `register`.
     fn merge(
@@ -226,7 +226,7 @@ impl ScriptBuilder {
     }
 
     /// MIPS `SH`: the memory word with half `index` (0 the more significant, any other the less) replaced by the register's
-    /// low half. About 70 bytes.
+    /// low half. About 50 bytes.
     pub fn store_half(&mut self, memory: &Word, register: &Word, index: &Int) -> Word {
         self.switch(index, 2, &|s, half| {
             let sources = std::array::from_fn(|nibble| {
@@ -240,7 +240,7 @@ impl ScriptBuilder {
         })
     }
 
-    /// A word chosen by a constant `if`: `new` where the condition holds, else `old` (MIPS `MOVN`, `MOVZ`). About 60 bytes.
+    /// `new` where the condition holds, else `old` (MIPS `MOVN`, `MOVZ`). About 50 bytes.
     pub fn select_word(&mut self, condition: impl Operand<super::Bool>, new: &Word, old: &Word) -> Word {
         self.select(condition, new, old)
     }

@@ -27,7 +27,13 @@
 //! 45.2 kB and 352 elements for the tables, with all of message and chaining value variable: 650 elements at most with 40
 //! foreign ones beneath. (The peers measured need 70,291 bytes for 64 bytes to 32.)
 
+mod layout;
+#[cfg(test)]
+mod tests;
+
 use bitcoin::opcodes::all as op;
+
+use layout::Layout;
 
 use super::builder::ScriptBuilder;
 use super::error::ScriptError;
@@ -109,11 +115,6 @@ const ORDER: [usize; 8] = [0, 1, 2, 3, 6, 4, 5, 7];
 const DESCENDING: Lanes<usize> = [7, 6, 5, 4, 3, 2, 1, 0];
 const MIDDLE_LAST: Lanes<usize> = [7, 6, 5, 4, 0, 1, 2, 3];
 
-/// Nibbles in each of the two strings that hold the rows of the table of XOR.
-const STRING: usize = 86;
-/// Greatest sum of a column: three nibbles and a carry of 2.
-const MAX_SUM: usize = 47;
-
 /// A word's nibbles, least significant first.
 type Lanes<T> = [T; 8];
 
@@ -122,110 +123,6 @@ type Lanes<T> = [T; 8];
 enum MessageNibble {
     Item(Item),
     Constant(i64),
-}
-
-/// The sixteen rows `v ^ 0, v ^ 1, .. v ^ 15` as pieces of two strings of nibbles, and where row v begins (string, offset).
-///
-/// Rows overlap: the second half of row v is the first half of row `v ^ 8`, and so on in quarters. Merging the two strings
-/// with the longest overlap until two are left gives 86 nibbles each instead of 128.
-fn xor_rows() -> ([Vec<usize>; 2], [(usize, usize); 16]) {
-    let mut strings: Vec<Vec<usize>> = (0..16).map(|v| (0..16).map(|w| v ^ w).collect()).collect();
-    let overlap = |a: &[usize], b: &[usize]| {
-        (1..a.len().min(b.len()))
-            .rev()
-            .find(|k| a.ends_with(&b[..*k]))
-            .unwrap_or(0)
-    };
-    while strings.len() > 2 {
-        let mut best = (0, 0, 1);
-        for i in 0..strings.len() {
-            for j in 0..strings.len() {
-                let k = overlap(&strings[i], &strings[j]);
-                if i != j && k > best.0 {
-                    best = (k, i, j);
-                }
-            }
-        }
-        let (k, i, j) = best;
-        let tail = strings[j][k..].to_vec();
-        strings[i].extend(tail);
-        strings.remove(j);
-    }
-    let starts = std::array::from_fn(|v| {
-        let row: Vec<usize> = (0..16).map(|w| v ^ w).collect();
-        let find = |string: &[usize]| string.windows(16).position(|piece| piece == row);
-        match find(&strings[0]) {
-            Some(at) => (0, at),
-            None => (1, find(&strings[1]).unwrap_or(0)),
-        }
-    });
-    let [first, second] = [0, 1].map(|i| strings[i].clone());
-    ([first, second], starts)
-}
-
-/// Where the tables lie and what the forms of nibbles add.
-#[derive(Clone, Debug)]
-struct Layout {
-    /// Items above the tables between two steps: message and state.
-    above: usize,
-    /// Place of the table of rows; plain nibbles lie between its entries, XOR behind it.
-    rows: usize,
-    /// The table of XOR, one string in even places and one in odd ones, and where the rows begin.
-    strings: [Vec<usize>; 2],
-    /// Place, from the start of the strings, where each row begins.
-    row_starts: [usize; 16],
-}
-
-impl Layout {
-    fn new(message_items: usize) -> Self {
-        let above = message_items + 128;
-        // The sums' tables, at 2 rows + above, must begin behind the strings, which end at rows + 32 + 2 STRING.
-        let rows = (32 + 2 * STRING).saturating_sub(above);
-        let (strings, starts) = xor_rows();
-        Layout {
-            above,
-            rows,
-            strings,
-            row_starts: starts.map(|(string, offset)| 2 * offset + string),
-        }
-    }
-
-    /// What a state nibble's form adds to twice its value: the depth of the row of 0 while one copy of it lies on top.
-    fn bias(&self) -> i64 {
-        (self.rows + self.above) as i64
-    }
-
-    fn form(&self, nibble: i64) -> i64 {
-        2 * nibble + self.bias()
-    }
-
-    fn sums(&self) -> usize {
-        2 * self.rows + self.above
-    }
-
-    /// A row's number: adding another nibble's form gives the depth in the table of XOR when one item less than usual lies above.
-    fn row(&self, nibble: usize) -> i64 {
-        (self.rows + 32 + self.row_starts[nibble]) as i64 + (self.above as i64 - 1) - self.bias()
-    }
-
-    /// All entries by place. Places that no index reaches hold 0.
-    fn tables(&self) -> Vec<i64> {
-        let mut places = vec![0; self.sums() + 2 * (MAX_SUM + 1)];
-        for nibble in 0..16 {
-            places[self.rows + 2 * nibble] = self.row(nibble);
-            places[self.rows + 2 * nibble + 1] = nibble as i64;
-        }
-        for (lane, string) in self.strings.iter().enumerate() {
-            for (at, nibble) in string.iter().enumerate() {
-                places[self.rows + 32 + 2 * at + lane] = self.form(*nibble as i64);
-            }
-        }
-        for sum in 0..=MAX_SUM {
-            places[self.sums() + 2 * sum] = 2 * (sum as i64 / 16);
-            places[self.sums() + 2 * sum + 1] = self.form(sum as i64 % 16);
-        }
-        places
-    }
 }
 
 /// Place in byte order (high half of a byte first) of nibble `lane` (least significant first) of little-endian word `word`.
@@ -508,179 +405,5 @@ impl ScriptBuilder {
             self.pick_relative(0);
         }
         sum
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::testing::{nibbles, number, run};
-    use super::super::{LeafScript, ScriptBuilder};
-    use super::*;
-
-    /// A leaf that demands `compress(chaining, block) == digest`, both inputs unsigned, over `beneath` foreign items.
-    fn leaf(
-        chaining: Option<()>,
-        digest: &[u8; 32],
-        block_len: u32,
-        flags: u32,
-        beneath: usize,
-    ) -> LeafScript {
-        let mut s = ScriptBuilder::new().with_beneath(beneath);
-        let block = s.read_unsigned("block", 128);
-        let result = if chaining.is_some() {
-            let chaining = s.read_unsigned("chaining", 64);
-            s.blake3_compress(chaining, block, block_len, flags)
-        } else {
-            s.blake3_compress(&INITIAL_CHAINING_VALUE, block, block_len, flags)
-        };
-        s.assert_eq_nibbles(result, digest);
-        let one = s.constant(1);
-        s.finish_with(super::super::Bool(one.0)).expect("well formed")
-    }
-
-    fn accepts(leaf: &LeafScript, chaining: Option<&[u8]>, block: &[u8], beneath: usize) -> bool {
-        let mut bytes = leaf.script.to_bytes();
-        bytes.push(op::OP_TOALTSTACK.to_u8());
-        bytes.extend(vec![op::OP_DROP.to_u8(); beneath]);
-        bytes.push(op::OP_FROMALTSTACK.to_u8());
-        let mut witness: Vec<Vec<u8>> = (0..beneath).map(|i| number(i as i64 % 16)).collect();
-        if let Some(chaining) = chaining {
-            witness.extend(nibbles(chaining));
-        }
-        witness.extend(nibbles(block));
-        run(&bitcoin::ScriptBuf::from_bytes(bytes), &witness).is_ok()
-    }
-
-    fn check_node(block: [u8; 64]) {
-        let digest: [u8; 32] = *::blake3::hash(&block).as_bytes();
-        let flags = CHUNK_START | CHUNK_END | ROOT;
-        let right = leaf(None, &digest, 64, flags, 40);
-        assert!(accepts(&right, None, &block, 40));
-        // Another block, and other digests.
-        let mut other = block;
-        other[17] ^= 0x40;
-        assert!(!accepts(&right, None, &other, 40));
-        for byte in [0, 13, 31] {
-            let mut wrong = digest;
-            wrong[byte] ^= 1 << (byte % 8);
-            assert!(!accepts(&leaf(None, &wrong, 64, flags, 40), None, &block, 40));
-        }
-    }
-
-    #[test]
-    fn nodes_at_the_edges() {
-        check_node([0; 64]);
-        check_node([0xff; 64]);
-        check_node(std::array::from_fn(|i| i as u8));
-    }
-
-    /// Three blocks, the last one short, as a state's encoding has them.
-    #[test]
-    fn blocks_of_a_longer_message() {
-        let message: Vec<u8> = (0..188u8).map(|i| i.wrapping_mul(37) ^ 0x5a).collect();
-        let mut chaining = INITIAL_CHAINING_VALUE;
-        for (block, flags) in message.chunks(64).zip([CHUNK_START, 0, CHUNK_END | ROOT]) {
-            let len = block.len() as u32;
-            let mut padded = [0; 64];
-            padded[..block.len()].copy_from_slice(block);
-            let next = compress(&chaining, &padded, len, flags);
-            let right = leaf(Some(()), &next, len, flags, 3);
-            assert!(accepts(&right, Some(&chaining), &padded, 3));
-            let mut other = chaining;
-            other[31] ^= 1;
-            assert!(!accepts(&right, Some(&other), &padded, 3));
-            assert!(!accepts(
-                &leaf(Some(()), &next, len, flags ^ 4, 3),
-                Some(&chaining),
-                &padded,
-                3
-            ));
-            assert!(!accepts(
-                &leaf(Some(()), &next, len ^ 1, flags, 3),
-                Some(&chaining),
-                &padded,
-                3
-            ));
-            chaining = next;
-        }
-        assert_eq!(chaining, *::blake3::hash(&message).as_bytes());
-    }
-
-    #[test]
-    fn constants_are_not_laid_out() {
-        // The block's last bytes, all of its second half, and everything.
-        for known in [4, 32, 64] {
-            let block: [u8; 64] = std::array::from_fn(|i| (i as u8).wrapping_mul(89));
-            let digest = *::blake3::hash(&block).as_bytes();
-            let (variable, constant) = block.split_at(64 - known);
-            for (claimed, fine) in [(digest, true), ([7; 32], false)] {
-                let mut s = ScriptBuilder::new();
-                let head = s.read_unsigned("head", 2 * variable.len());
-                let tail = s.constant_bytes(&constant[..known / 2]);
-                let mut sources = Operand::<Nibbles>::sources(head.concat(&tail));
-                sources.extend(Operand::<Nibbles>::sources(&constant[known / 2..]));
-                let chaining = Operand::<Nibbles>::sources(&INITIAL_CHAINING_VALUE);
-                let result = s.compress(chaining, sources, 64, CHUNK_START | CHUNK_END | ROOT);
-                s.assert_eq_nibbles(result, &claimed);
-                let leaf = s.finish().expect("well formed");
-                assert_eq!(run(&leaf.script, &nibbles(variable)).is_ok(), fine, "{known}");
-            }
-        }
-    }
-
-    /// A copied block stays usable, and wrong shapes are errors.
-    #[test]
-    fn operands() {
-        let block: [u8; 64] = std::array::from_fn(|i| 255 - i as u8);
-        let digest = *::blake3::hash(&block).as_bytes();
-        let mut s = ScriptBuilder::new();
-        let left = s.read_unsigned("left", 64);
-        let right = s.read_unsigned("right", 64);
-        let result = s.blake3_node(&left, &right);
-        s.assert_eq_nibbles(result, &digest);
-        s.assert_eq_nibbles(left.concat(&right), &block);
-        let leaf = s.finish().expect("well formed");
-        let mut witness = nibbles(&block[32..]);
-        witness.extend(nibbles(&block[..32]));
-        assert_eq!(run(&leaf.script, &witness), Ok(()));
-        witness.swap(0, 100);
-        assert!(run(&leaf.script, &witness).is_err());
-
-        let mut s = ScriptBuilder::new();
-        let short = s.read_unsigned("short", 63);
-        s.blake3_node(&short, &INITIAL_CHAINING_VALUE);
-        assert!(matches!(
-            s.finish(),
-            Err(ScriptError::Length {
-                operation: "block",
-                left: 128,
-                right: 127
-            })
-        ));
-    }
-
-    #[test]
-    fn size_and_depth() {
-        let leaf = leaf(None, &[0; 32], 64, CHUNK_START | CHUNK_END | ROOT, 40);
-        println!(
-            "64 -> 32 bytes: {} bytes of script, depth {}",
-            leaf.len(),
-            leaf.max_depth
-        );
-        assert!(leaf.max_depth <= 660, "{}", leaf.max_depth);
-        assert!(leaf.len() < 45_700, "{}", leaf.len());
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(6))]
-        #[test]
-        fn nodes_of_random_blocks(left: [u8; 32], right: [u8; 32]) {
-            let mut block = [0; 64];
-            block[..32].copy_from_slice(&left);
-            block[32..].copy_from_slice(&right);
-            check_node(block);
-        }
     }
 }
