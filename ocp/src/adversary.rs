@@ -20,12 +20,17 @@ use crate::player::watchtower::{Conviction, Policy};
 use crate::prover::{Prover, Traced, UnknownStep, Verdict};
 
 /// At `step` the instruction's result comes out with bit `bit` flipped: the register that it writes, else the word that
-/// it stores, else the address after its successor. A step that does not run on claims ACCEPTED instead.
+/// it stores, else the address after its successor. A step that does not run on, or of an ended run, claims ACCEPTED
+/// instead.
 pub fn flip_result(step: u64, bit: u32) -> Lie {
     let mask = 1u32 << (bit & 31);
     Lie::new(step, move |_, opening, outcome| {
         let runs_on = StepClass::from_nibble(opening.class).is_some_and(StepClass::runs_on);
         if !runs_on {
+            if opening.class == StepClass::Ended.nibble() {
+                // An ended state repeats whatever its status' says; only another class changes it.
+                opening.class = StepClass::Exit.nibble();
+            }
             outcome.after.status = Status::Accepted as u32;
         } else if outcome.dest != 0 {
             outcome.value ^= mask;

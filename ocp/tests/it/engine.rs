@@ -32,6 +32,89 @@ fn tree(script: &ScriptBuf, internal: XOnlyPublicKey) -> bitcoin::taproot::Tapro
         .unwrap()
 }
 
+/// The watchtower's key.
+pub(crate) fn watchtower() -> Keypair {
+    let secret = SecretKey::from_slice(&[0x43; 32]).unwrap();
+    Keypair::from_secret_key(&Secp256k1::new(), &secret)
+}
+
+/// A leaf to spend out of a given output, its signature at the bottom or on top of the items.
+pub(crate) struct LeafSpend {
+    pub(crate) script_pubkey: ScriptBuf,
+    pub(crate) script: ScriptBuf,
+    pub(crate) items: Vec<Vec<u8>>,
+    pub(crate) control: Vec<u8>,
+    pub(crate) key: Keypair,
+    pub(crate) signature_on_top: bool,
+}
+
+impl LeafSpend {
+    /// Whether consensus accepts the spend, and the bytes of its witness.
+    pub(crate) fn accepts(&self) -> (bool, usize) {
+        let prevout = TxOut {
+            value: Amount::from_sat(10_000),
+            script_pubkey: self.script_pubkey.clone(),
+        };
+        let mut tx = transaction(1);
+        let leaf = TapLeafHash::from_script(&self.script, LeafVersion::TapScript);
+        let prevouts = [prevout];
+        let sighash = SighashCache::new(&tx)
+            .taproot_script_spend_signature_hash(0, &Prevouts::All(&prevouts), leaf, TapSighashType::Default)
+            .unwrap();
+        let digest = Digest::from_digest(sighash.to_byte_array());
+        let signature = Secp256k1::new()
+            .sign_schnorr_no_aux_rand(&digest, &self.key)
+            .serialize()
+            .to_vec();
+        let mut items = self.items.clone();
+        let at = if self.signature_on_top { items.len() } else { 0 };
+        items.insert(at, signature);
+        items.push(self.script.to_bytes());
+        items.push(self.control.clone());
+        tx.input[0].witness = Witness::from_slice(&items);
+        (
+            verify(&tx, &prevouts, 0),
+            consensus::serialize(&tx.input[0].witness).len(),
+        )
+    }
+}
+
+fn transaction(inputs: u32) -> Transaction {
+    Transaction {
+        version: transaction::Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: (0..inputs)
+            .map(|vout| TxIn {
+                previous_output: OutPoint::new(Txid::from_byte_array([7; 32]), vout),
+                script_sig: ScriptBuf::new(),
+                sequence: Sequence::from_height(1),
+                witness: Witness::new(),
+            })
+            .collect(),
+        output: vec![TxOut {
+            value: Amount::from_sat(1_000),
+            script_pubkey: ScriptBuf::new(),
+        }],
+    }
+}
+
+/// Whether consensus accepts input `index`.
+fn verify(tx: &Transaction, prevouts: &[TxOut], index: usize) -> bool {
+    let raw = consensus::serialize(tx);
+    let spent: Vec<_> = prevouts
+        .iter()
+        .map(|out| bitcoinconsensus::Utxo {
+            script_pubkey: out.script_pubkey.as_bytes().as_ptr(),
+            script_pubkey_len: out.script_pubkey.len() as u32,
+            value: out.value.to_sat() as i64,
+        })
+        .collect();
+    let flags = bitcoinconsensus::VERIFY_ALL_PRE_TAPROOT | bitcoinconsensus::VERIFY_TAPROOT;
+    let out = &prevouts[index];
+    let script = out.script_pubkey.as_bytes();
+    bitcoinconsensus::verify_with_flags(script, out.value.to_sat(), &raw, Some(&spent), index, flags).is_ok()
+}
+
 /// Signs one transaction that spends all `inputs` and says for each whether consensus accepts it.
 pub(crate) fn accepts(inputs: &[Spend]) -> Vec<bool> {
     let secp = Secp256k1::new();
@@ -44,22 +127,7 @@ pub(crate) fn accepts(inputs: &[Spend]) -> Vec<bool> {
             script_pubkey: ScriptBuf::new_p2tr_tweaked(tree(&spend.script, internal).output_key()),
         })
         .collect();
-    let mut tx = Transaction {
-        version: transaction::Version::TWO,
-        lock_time: LockTime::ZERO,
-        input: (0..inputs.len() as u32)
-            .map(|vout| TxIn {
-                previous_output: OutPoint::new(Txid::from_byte_array([7; 32]), vout),
-                script_sig: ScriptBuf::new(),
-                sequence: Sequence::from_height(1),
-                witness: Witness::new(),
-            })
-            .collect(),
-        output: vec![TxOut {
-            value: Amount::from_sat(1_000),
-            script_pubkey: ScriptBuf::new(),
-        }],
-    };
+    let mut tx = transaction(inputs.len() as u32);
     for (index, spend) in inputs.iter().enumerate() {
         let leaf = TapLeafHash::from_script(&spend.script, LeafVersion::TapScript);
         let sighash = SighashCache::new(&tx)
@@ -83,21 +151,7 @@ pub(crate) fn accepts(inputs: &[Spend]) -> Vec<bool> {
         );
         tx.input[index].witness = witness;
     }
-    let raw = consensus::serialize(&tx);
-    let spent: Vec<_> = prevouts
-        .iter()
-        .map(|out| bitcoinconsensus::Utxo {
-            script_pubkey: out.script_pubkey.as_bytes().as_ptr(),
-            script_pubkey_len: out.script_pubkey.len() as u32,
-            value: out.value.to_sat() as i64,
-        })
-        .collect();
-    let flags = bitcoinconsensus::VERIFY_ALL_PRE_TAPROOT | bitcoinconsensus::VERIFY_TAPROOT;
-    let verify = |index: usize| {
-        let out = &prevouts[index];
-        let script = out.script_pubkey.as_bytes();
-        bitcoinconsensus::verify_with_flags(script, out.value.to_sat(), &raw, Some(&spent), index, flags)
-            .is_ok()
-    };
-    (0..inputs.len()).map(verify).collect()
+    (0..inputs.len())
+        .map(|index| verify(&tx, &prevouts, index))
+        .collect()
 }

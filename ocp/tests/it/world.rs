@@ -107,6 +107,8 @@ pub(crate) struct World<'a, P, Y> {
     /// Every event that the players were told, in order.
     pub(crate) events: Vec<Event>,
     pub(crate) height: u32,
+    /// The disprove leaf that was spent, and the message after which.
+    pub(crate) disproved: Option<(Message, usize)>,
     /// Which side's transactions come first into a block.
     pub(crate) first: Side,
 }
@@ -131,6 +133,7 @@ impl<'a, P: Prover, Y: Policy> World<'a, P, Y> {
             chain: ClaimLog::new(setup.plan.clone(), 1),
             events: Vec::new(),
             height: 100,
+            disproved: None,
             first: Side::Operator,
         }
     }
@@ -210,8 +213,11 @@ impl<'a, P: Prover, Y: Policy> World<'a, P, Y> {
                     Side::Watchtower => end(Ending::WatchtowerLate),
                 }
             }
-            Duty::Disprove { after, burn, .. } => {
+            Duty::Disprove {
+                after, leaf, burn, ..
+            } => {
                 assert_eq!(last?.0, *after);
+                self.disproved = Some((*after, *leaf));
                 if open {
                     end(Ending::Disproved { burned: *burn })
                 } else {
