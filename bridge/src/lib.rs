@@ -7,19 +7,26 @@
 //! Nothing here does network I/O or reads a clock; the nonce log ([`musig::FileNonceLog`]) is the one thing that touches
 //! a disk.
 
+pub mod act;
 pub mod blocks;
 pub mod blueprint;
 pub mod bump;
+pub mod claim;
 pub mod committee;
 pub mod connectors;
 pub mod dispute;
 pub mod fees;
 pub mod graph;
 pub mod incentives;
+pub mod keys;
 pub mod musig;
+pub mod operator;
+pub mod reader;
 pub mod signatures;
 pub mod terms;
 pub mod transactions;
+pub mod trees;
+pub mod watchtower;
 pub mod weight;
 
 pub use blocks::Blocks;

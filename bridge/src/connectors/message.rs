@@ -79,14 +79,11 @@ impl MessageConnector {
         )
     }
 
-    /// The watchtower's disprove leaf; its signature lies on top of the values.
+    /// The watchtower's disprove leaf; its signature lies beneath the values.
     pub fn disprove_witness(&self, leaf: &LeafSpend, watchtower: &schnorr::Signature) -> Witness {
         let signature = watchtower.serialize();
-        let items = leaf
-            .values
-            .iter()
-            .map(Vec::as_slice)
-            .chain(core::iter::once(signature.as_slice()));
+        let values = leaf.values.iter().map(Vec::as_slice);
+        let items = core::iter::once(signature.as_slice()).chain(values);
         self.output
             .script_witness(items, &leaf.script, leaf.branch.clone())
     }

@@ -80,6 +80,21 @@ impl<P: Prover + ?Sized> Prover for Box<P> {
     }
 }
 
+impl<P: Prover + ?Sized> Prover for &mut P {
+    fn verdict(&mut self, steps: u64) -> Verdict {
+        (**self).verdict(steps)
+    }
+    fn digest(&mut self, step: u64) -> Result<Hash32, UnknownStep> {
+        (**self).digest(step)
+    }
+    fn record(&mut self, step: u64) -> Result<StepRecord, UnknownStep> {
+        (**self).record(step)
+    }
+    fn memory_path(&mut self, step: u64, addr: u32) -> Result<(Node, [Node; DEPTH]), UnknownStep> {
+        (**self).memory_path(step, addr)
+    }
+}
+
 /// The first part whose end `run` disputes, given the digests that the operator signed at `cuts`: an end is disputed
 /// if `run` has another digest there, or none. The last part's end is disputed already, so it is the answer if no
 /// cut is.

@@ -1,0 +1,307 @@
+//! Players on a stage: every block, each does what is due, and the block is read by all.
+
+use bridge::operator::Operator as OperatorHands;
+use bridge::watchtower::Watchtower as WatchtowerHands;
+use ocp::message::Published;
+use ocp::player::log::ClaimLog;
+use ocp::player::operator::Player as OperatorPlayer;
+use ocp::player::watchtower::{Conviction, Honest, Player as WatchtowerPlayer, Policy};
+use ocp::player::{Duty, Ending, Event, Settlement};
+use ocp::prover::{Prover, Traced};
+use ocp::{Hash32, Message, Opening, Plan};
+use taptree_commit::guard::MemoryGuard;
+use zkvm_emulator::{Inputs, Preimages, Program, Silent};
+
+use crate::error::SceneError;
+use crate::report::{Narrowing, Outcome, SceneReport, Who};
+use crate::stage::{Audience, Stage};
+
+/// Any judgement of a claim.
+pub struct AnyPolicy(pub Box<dyn Policy + Send>);
+
+impl Policy for AnyPolicy {
+    fn challenges(&mut self, words: &[u32], plan: &Plan) -> bool {
+        self.0.challenges(words, plan)
+    }
+    fn choose(&mut self, words: &[u32], cuts: &[u64], digests: &[Hash32]) -> u8 {
+        self.0.choose(words, cuts, digests)
+    }
+    fn judge_opening(
+        &mut self,
+        words: &[u32],
+        step: u64,
+        opening: &Opening,
+        published: &Published,
+    ) -> Conviction {
+        self.0.judge_opening(words, step, opening, published)
+    }
+    fn judge_path(&mut self, published: &Published) -> Conviction {
+        self.0.judge_path(published)
+    }
+}
+
+/// A watchtower that sleeps.
+pub struct Asleep;
+
+impl Policy for Asleep {
+    fn challenges(&mut self, _: &[u32], _: &Plan) -> bool {
+        false
+    }
+    fn choose(&mut self, _: &[u32], _: &[u64], _: &[Hash32]) -> u8 {
+        0
+    }
+    fn judge_opening(&mut self, _: &[u32], _: u64, _: &Opening, _: &Published) -> Conviction {
+        Conviction::GiveUp
+    }
+    fn judge_path(&mut self, _: &Published) -> Conviction {
+        Conviction::GiveUp
+    }
+}
+
+/// The protocol's watchtower, with its own runs of the program.
+pub fn honest(stage: &Stage<'_>, dispute: usize, program: &Program) -> AnyPolicy {
+    let program = program.clone();
+    let plan = stage.claim.graph().blueprint().plan().clone();
+    let start = move |words: &[u32]| Traced::run(&program, &inputs(words), &plan, &mut Silent);
+    let leaves = |after| {
+        let leaves = stage.claim.trees().leaves(dispute, after);
+        leaves.expect("Open and Path have disprove leaves").clone()
+    };
+    AnyPolicy(Box::new(Honest::new(
+        start,
+        leaves(Message::Open),
+        leaves(Message::Path),
+    )))
+}
+
+/// What a program reads in a scene: claim words and no preimages.
+pub fn inputs(words: &[u32]) -> Inputs {
+    let claim = zkvm_emulator::ClaimWords::new(words.to_vec()).expect("a plan has at most 192 claim words");
+    Inputs::new(claim, Preimages::default())
+}
+
+/// The parts of a scene.
+pub struct Scene<'a> {
+    /// Short name.
+    pub name: &'a str,
+    /// One sentence for a reader.
+    pub title: &'a str,
+    /// The claim words.
+    pub words: Vec<u32>,
+    /// The program.
+    pub program: &'a Program,
+    /// What the operator says that the program does.
+    pub run: Box<dyn Prover>,
+    /// Steps of that run.
+    pub steps: u64,
+    /// The watchtowers' judgements, by number.
+    pub policies: Vec<AnyPolicy>,
+    /// From this message on the operator is silent.
+    pub silent_from: Option<Message>,
+    /// How it should end.
+    pub expected: Outcome,
+}
+
+struct Watcher {
+    player: WatchtowerPlayer<AnyPolicy>,
+    hands: WatchtowerHands,
+}
+
+/// Plays a scene to its end and checks it.
+///
+/// # Errors
+/// [`SceneError`]; a refused transaction, above all: every transaction of every scene is valid when it is sent.
+pub fn play(
+    stage: &mut Stage<'_>,
+    scene: Scene<'_>,
+    audience: &mut dyn Audience,
+) -> Result<SceneReport, SceneError> {
+    let plan = stage.claim.graph().blueprint().plan().clone();
+    let count = scene.policies.len();
+    let mut run = scene.run;
+    let mut operator = OperatorPlayer::new(
+        plan.clone(),
+        stage.deadlines,
+        count,
+        scene.words.clone(),
+        &mut run,
+    )?;
+    let disputes = 0..count as u8;
+    let mut hands = OperatorHands::new(
+        stage.cast.operator,
+        stage.cast.claim_keys(),
+        disputes.clone().map(|d| stage.cast.operator_keys(d)).collect(),
+        Box::new(MemoryGuard::new()),
+    );
+    let mut watchers: Vec<Watcher> = disputes
+        .zip(scene.policies)
+        .map(|(d, policy)| {
+            let index = usize::from(d);
+            Watcher {
+                player: WatchtowerPlayer::new(plan.clone(), stage.deadlines, count, index, policy),
+                hands: WatchtowerHands::new(
+                    stage.cast.watchtowers[index].key,
+                    index,
+                    stage.cast.watchtower_keys(d),
+                    Box::new(MemoryGuard::new()),
+                ),
+            }
+        })
+        .collect();
+    let mut disproved_by = None;
+    let limit = u32::from(stage.deadlines.release) + 10;
+    let mut blocks = 0;
+    loop {
+        for duty in operator.duties() {
+            if is_silent(scene.silent_from, &duty, &plan) {
+                continue;
+            }
+            let answering = match &duty {
+                Duty::Send { dispute, content } => operator.answering(*dispute, content),
+                _ => None,
+            };
+            let tx = hands.act(&stage.claim, operator.log(), &duty, answering.as_ref())?;
+            stage.send(Who::Operator, &tx)?;
+        }
+        for watcher in &mut watchers {
+            for duty in watcher.player.duties() {
+                if let Duty::Disprove {
+                    dispute, after, leaf, ..
+                } = &duty
+                {
+                    let leaves = stage.claim.trees().leaves(*dispute, *after);
+                    disproved_by = leaves
+                        .and_then(|l| l.id(*leaf))
+                        .map(|id| format!("{}: {id:?}", id.family()));
+                }
+                let tx = watcher.hands.act(&stage.claim, watcher.player.log(), &duty)?;
+                stage.send(Who::Watchtower, &tx)?;
+            }
+        }
+        let (height, txs) = stage.mine(audience)?;
+        let mut events = vec![Event::Block { height }];
+        for tx in &txs {
+            if let Some(event) = stage.claim.read(height, tx).and_then(|seen| seen.event) {
+                events.push(event?);
+            }
+        }
+        for event in events {
+            operator.on_event(event.clone());
+            for watcher in &mut watchers {
+                watcher.player.on_event(event.clone());
+            }
+        }
+        if is_over(operator.log()) {
+            break;
+        }
+        blocks += 1;
+        if blocks > limit {
+            return Err(SceneError::Endless {
+                scene: scene.name.into(),
+                blocks,
+            });
+        }
+    }
+    let log = operator.log();
+    let outcome = outcome(log).ok_or_else(|| SceneError::Outcome {
+        scene: scene.name.into(),
+        expected: scene.expected.name(),
+        got: "undecided".into(),
+    })?;
+    let (search, disputed_step) = narrowing(log, &plan);
+    drop(operator);
+    let disputed_instruction = disputed_step.and_then(|step| {
+        let record = run.record(step).ok()?;
+        Some(zkvm_emulator::explain::explain(scene.program, &record))
+    });
+    if outcome != scene.expected {
+        return Err(SceneError::Outcome {
+            scene: scene.name.into(),
+            expected: scene.expected.name(),
+            got: outcome.name().into(),
+        });
+    }
+    let safe = stage.deposit_is_in_the_vault()?;
+    if safe != (outcome == Outcome::OperatorSlashed) {
+        let got = if safe { "still" } else { "no longer" };
+        return Err(SceneError::Deposit {
+            scene: scene.name.into(),
+            got,
+        });
+    }
+    let mut report = SceneReport {
+        name: scene.name.into(),
+        title: scene.title.into(),
+        outcome,
+        messages: 0,
+        vbytes_operator: 0,
+        vbytes_watchtower: 0,
+        fees_operator: bitcoin::Amount::ZERO,
+        fees_watchtower: bitcoin::Amount::ZERO,
+        steps: scene.steps,
+        disputed_step,
+        disputed_instruction,
+        disproved_by,
+        search,
+        timeline: std::mem::take(&mut stage.timeline),
+        txids: Vec::new(),
+    };
+    report.total();
+    Ok(report)
+}
+
+/// Whether a silent operator leaves this duty undone: from the given message of a dispute on it sends none.
+fn is_silent(from: Option<Message>, duty: &Duty, plan: &Plan) -> bool {
+    let (Some(from), Duty::Send { content, .. }) = (from, duty) else {
+        return false;
+    };
+    let position = |message| plan.messages().iter().position(|&m| m == message);
+    position(content.message()) >= position(from)
+}
+
+/// The claim is settled, or burned and no dispute is open.
+fn is_over(log: &ClaimLog) -> bool {
+    let open = (0..log.disputes().len()).any(|d| log.challenged(d) && log.disputes()[d].ending().is_none());
+    log.asset_spent() && !open
+}
+
+fn outcome(log: &ClaimLog) -> Option<Outcome> {
+    let mut endings = log.disputes().iter().filter_map(|d| d.ending());
+    if endings
+        .clone()
+        .any(|e| matches!(e, Ending::OperatorLate { .. } | Ending::Disproved { .. }))
+    {
+        return Some(Outcome::OperatorSlashed);
+    }
+    if endings.any(|e| matches!(e, Ending::WatchtowerLate | Ending::Equivocated)) {
+        return Some(Outcome::WatchtowerSlashed);
+    }
+    match log.settlement()? {
+        Settlement::TakenUncontested | Settlement::TakenContested => Some(Outcome::OperatorPaid),
+        Settlement::Released => None,
+    }
+}
+
+/// The search of the first dispute that got anywhere, and the step it ended on.
+fn narrowing(log: &ClaimLog, plan: &Plan) -> (Vec<Narrowing>, Option<u64>) {
+    let Some(dispute) = (0..log.disputes().len()).find(|&d| log.challenged(d)) else {
+        return (Vec::new(), None);
+    };
+    let choices = log.choices(dispute);
+    let rounds = choices.iter().enumerate().map(|(round, &choice)| {
+        let (from, len) = plan.interval(&choices[..round]).unwrap_or((0, plan.steps()));
+        Narrowing {
+            round: round as u32,
+            from,
+            len,
+            parts: u64::from(plan.parts(round as u8)),
+            choice: u64::from(choice),
+        }
+    });
+    let rounds = rounds.collect();
+    let done = choices.len() == plan.rounds().len();
+    let step = done
+        .then(|| plan.interval(&choices).map(|(from, _)| from).ok())
+        .flatten();
+    (rounds, step)
+}
