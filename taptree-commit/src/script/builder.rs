@@ -333,7 +333,8 @@ impl ScriptBuilder {
     ///
     /// The caller answers for the stack effect: `opcodes` consume exactly the inputs. `extra_depth` is how many elements more
     /// than the inputs they need at the worst moment. Opcodes that reach beyond the inputs or end the script's freedom
-    /// (`OP_DEPTH`, `OP_CODESEPARATOR`, `OP_RETURN`, every `OP_SUCCESS`, disabled ones) are refused.
+    /// (`OP_DEPTH`, `OP_PICK`, `OP_ROLL`, `OP_CODESEPARATOR`, `OP_RETURN`, every `OP_SUCCESS`, disabled ones) are refused, as are
+    /// pushes of bytes: constants are sources.
     pub fn apply(
         &mut self,
         opcodes: &[Opcode],
@@ -341,6 +342,16 @@ impl ScriptBuilder {
         outputs: usize,
         extra_depth: usize,
     ) -> Vec<Int> {
+        for code in opcodes {
+            let class = code.classify(ClassifyContext::TapScript);
+            // Pushes of bytes would swallow the opcodes behind them.
+            let push = (1..=op::OP_PUSHDATA4.to_u8()).contains(&code.to_u8());
+            let forbidden =
+                push || [op::OP_DEPTH, op::OP_CODESEPARATOR, op::OP_PICK, op::OP_ROLL].contains(code);
+            if matches!(class, Class::SuccessOp | Class::IllegalOp | Class::ReturnOp) || forbidden {
+                self.fail(ScriptError::Opcode(code.to_u8()));
+            }
+        }
         for input in inputs {
             self.fetch(*input);
         }
@@ -358,13 +369,6 @@ impl ScriptBuilder {
         outputs: usize,
         extra_depth: usize,
     ) -> Vec<Item> {
-        for code in opcodes {
-            let class = code.classify(ClassifyContext::TapScript);
-            let forbidden = [op::OP_DEPTH, op::OP_CODESEPARATOR, op::OP_PICK, op::OP_ROLL].contains(code);
-            if matches!(class, Class::SuccessOp | Class::IllegalOp | Class::ReturnOp) || forbidden {
-                self.fail(ScriptError::Opcode(code.to_u8()));
-            }
-        }
         self.note_depth(extra_depth);
         self.raw(opcodes);
         self.pop(inputs);

@@ -400,6 +400,9 @@ fn mistakes_are_named() {
         op::OP_CAT,
         op::OP_RESERVED,
         op::OP_VERIF,
+        op::OP_PUSHBYTES_2,
+        op::OP_PUSHDATA1,
+        op::OP_PICK,
     ] {
         assert_eq!(
             error(&|s, _| {
@@ -446,4 +449,42 @@ fn mistakes_are_named() {
         }),
         moved("value[0]")
     );
+}
+
+/// After a mistake every operation is still callable, and the mistake is still the one that is told.
+#[test]
+fn nothing_panics_after_a_mistake() {
+    let mut s = ScriptBuilder::new();
+    let items = s.read_unsigned("gone", 64);
+    let flag = Bool(s.constant(1).0);
+    s.drop(items.clone());
+    let error = ScriptError::UsedAfterMove {
+        name: "gone[0]".to_owned(),
+    };
+    let (a, b, i) = (items.word(0), items.word(1), items.nibble(3));
+    s.copy(&a);
+    assert_eq!(s.error(), Some(&error));
+    let written = s.len();
+    s.add_overflow(&a, &b);
+    s.xor(&a, &b);
+    s.lt_signed(&a, 5u32);
+    s.multiply_signed(&a, &b);
+    s.is_division_signed(&a, &b, &a, &b);
+    s.sar_by(&a, &i);
+    s.leading_ones(&a);
+    s.bits(&a, 20, 3);
+    s.sign_extend(&items.slice(0, 3));
+    s.choose(&items.words(), &i);
+    s.substitute(items.words(), &i, &a);
+    s.store_word_left(&a, &b, &i);
+    s.choose_constant(&[1, 2], &i);
+    s.if_else(flag, |s| s.move_to_top(a.clone()), |s| s.bring(&b));
+    s.number_of(&items);
+    s.blake3_node(&items, &items);
+    s.read_unsigned("late", 2);
+    s.to_alt(&b);
+    s.from_alt();
+    s.drop(b);
+    assert_eq!(s.len(), written);
+    assert_eq!(s.finish(), Err(error));
 }

@@ -26,22 +26,48 @@
 //! operation is tested in Bitcoin Core's engine for the right answer *and* against wrong ones, with foreign items beneath.
 //!
 //! # Example
-//! A leaf that shows `a + b != c` for three values (here unsigned; signed ones enter through their reader's fragment).
+//! The leaf that convicts an operator who signed `rs`, `rt` and a destination value for an instruction that is `ADDU`, and whose
+//! sum is wrong. The watchtower's signature lies at the bottom of the witness.
 //! ```
+//! use taptree_commit::guard::{MemoryGuard, SignOnce};
+//! use taptree_commit::keys::{InstanceId, Seed, SlotId};
 //! use taptree_commit::script::ScriptBuilder;
+//! use taptree_commit::wots::{ElementSize, Value};
+//! # use bitcoin::key::{Keypair, Secp256k1};
+//! # use bitcoin::secp256k1::SecretKey;
+//! # use zeroize::Zeroizing;
+//! # let pair = Keypair::from_secret_key(&Secp256k1::new(), &SecretKey::from_slice(&[3; 32])?);
+//! # let watchtower = pair.x_only_public_key().0;
 //!
+//! let keys = Seed::new(Zeroizing::new([1; 32])).instance(InstanceId([2; 32]));
+//! let names = ["instruction", "rs", "rt", "destination"];
+//! let key = |name: &str| keys.value(&SlotId::new(name)?, 8);
+//! let public = [key("instruction")?, key("rs")?, key("rt")?, key("destination")?].map(|key| key.public_key());
+//!
+//! // The leaf: read everything first, then check the class, then the contradiction.
 //! let mut s = ScriptBuilder::new();
-//! let a = s.read_unsigned("a", 8).word(0);
-//! let b = s.read_unsigned("b", 8).word(0);
-//! let c = s.read_unsigned("c", 8).word(0);
-//! let sum = s.add(&a, b); // copies a, consumes b
-//! let wrong = s.ne(sum, c);
-//! s.assert(wrong);
-//! let a_is_small = s.lt_unsigned(&a, 0x1000u32);
-//! s.assert(a_is_small);
-//! let leaf = s.finish().expect("no value is used twice");
-//! assert_eq!(leaf.witness_items(), 24);
-//! assert!(leaf.max_depth < 60 && leaf.len() < 400);
+//! let [instruction, rs, rt, destination] =
+//!     [0, 1, 2, 3].map(|i| s.read_signed_word(names[i], &public[i], ElementSize::Any));
+//! let opcode = s.field_opcode(&instruction); // `&`: copied
+//! let special = s.int_is_zero(opcode); // by value: consumed
+//! s.assert(special);
+//! let funct = s.field_funct(&instruction);
+//! s.assert_int_eq(funct, 0x21);
+//! let sum = s.add(rs, rt);
+//! s.assert_ne(sum, destination);
+//! let leaf = s.finish_checksig("watchtower", &watchtower)?;
+//! assert!(leaf.len() < 3_200 && leaf.max_depth < 140);
+//!
+//! // The witness: the values in the order in which they were read, the signature last; `witness_stack` turns them round.
+//! let mut guard = MemoryGuard::new();
+//! let mut values = Vec::new();
+//! for (name, word) in names.iter().zip([0x0062_0821, 5, 7, 13]) {
+//!     values.push(guard.sign(&key(name)?, &Value::from_word(word))?.witness());
+//! }
+//! values.push(vec![vec![0; 64]]);
+//! let stack = leaf.witness_stack(&values)?;
+//! assert_eq!(stack.len(), leaf.witness_items());
+//! assert_eq!(stack[0].len(), 64);
 //!
 //! // A consumed value cannot be used again, and the error says which one.
 //! let mut s = ScriptBuilder::new();
@@ -50,6 +76,7 @@
 //! let zero = s.is_zero(&a.word(0));
 //! s.assert(zero);
 //! assert_eq!(s.finish().expect_err("a is gone").to_string(), "value a[0] was used after it was moved or dropped");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod blake3;
