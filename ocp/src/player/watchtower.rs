@@ -10,6 +10,9 @@
 
 use std::collections::BTreeMap;
 
+use taptree_commit::guard::{SignOnce, Statement};
+use taptree_commit::keys::InstanceId;
+
 use super::log::ClaimLog;
 use super::{Duty, Event};
 use crate::content::Content;
@@ -118,6 +121,9 @@ impl<P: Prover, L: DisproveLeaves> Policy for Honest<P, L> {
     }
 }
 
+/// What a judgement depends on: claim words, choices, payload.
+type Judged = (Vec<u32>, Vec<u8>, Content);
+
 /// One watchtower of one claim.
 pub struct Player<Y> {
     log: ClaimLog,
@@ -125,7 +131,8 @@ pub struct Player<Y> {
     dispute: usize,
     policy: Y,
     chosen: BTreeMap<ChoiceId, u8>,
-    judged: Option<(Content, Conviction)>,
+    /// The last judgement, with the claim words, choices and payload that it was made of.
+    judged: Option<(Judged, Conviction)>,
 }
 
 impl<Y: Policy> Player<Y> {
@@ -147,9 +154,17 @@ impl<Y: Policy> Player<Y> {
         &self.log
     }
 
-    /// Restores a choice that the sign-once guard has on record, after a restart. Call before the first event.
-    pub fn restore_choice(&mut self, choice: ChoiceId, value: u8) {
-        self.chosen.insert(choice, value);
+    /// Takes over the choices that the sign-once guard has on record for this dispute's `instance`. To be called after a
+    /// restart, before the first event: a choice that was shown is never made anew.
+    pub fn restore(&mut self, guard: &dyn SignOnce, instance: &InstanceId) {
+        for choice in self.log.plan().choices() {
+            let said = guard.statement(instance, &choice.slot(Side::Watchtower));
+            if let Some(Statement::Choice(value)) = said {
+                let value = u8::try_from(*value).unwrap_or(u8::MAX);
+                self.chosen
+                    .insert(choice, value.min(self.log.plan().choice_values(choice) - 1));
+            }
+        }
     }
 
     /// Records an event and answers all that is due now.
@@ -233,25 +248,25 @@ impl<Y: Policy> Player<Y> {
 
     /// Judges a payload once.
     fn judge(&mut self, words: &[u32], said: Content) -> Conviction {
+        let judged = (words.to_vec(), self.log.choices(self.dispute), said);
         match &self.judged {
-            Some((judged, conviction)) if *judged == said => return *conviction,
+            Some((before, conviction)) if *before == judged => return *conviction,
             _ => {}
         }
         let published = self.log.published(self.dispute);
-        let conviction = match &said {
+        let conviction = match &judged.2 {
             Content::Open { opening, .. } => {
-                let choices = self.log.choices(self.dispute);
                 let step = self
                     .log
                     .plan()
-                    .interval(&choices)
+                    .interval(&judged.1)
                     .map(|(start, _)| start)
                     .unwrap_or_default();
                 self.policy.judge_opening(words, step, opening, &published)
             }
             _ => self.policy.judge_path(&published),
         };
-        self.judged = Some((said, conviction));
+        self.judged = Some((judged, conviction));
         conviction
     }
 }

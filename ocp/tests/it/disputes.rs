@@ -383,6 +383,34 @@ fn a_crash_after_any_event_changes_no_duty() {
 }
 
 #[test]
+fn a_watchtower_that_restarts_keeps_what_its_guard_recorded() {
+    let mut world = World::new(setup(), Toy::honest(END), Contrarian::new(vec![2, 1, 5], Some(3)));
+    while world.messages().last() != Some(&Message::Demand) {
+        world.mine();
+    }
+    // Everything is re-organised away but the guard's record; the policy would choose otherwise now.
+    let plan = &setup().plan;
+    let events = world.events.clone();
+    let mut again = Watchtower::new(
+        plan.clone(),
+        world.deadlines,
+        1,
+        0,
+        Contrarian::new(vec![0], Some(0)),
+    );
+    again.restore(&world.watchtower_guard, &setup().dispute.instance());
+    let mut sent = Vec::new();
+    for event in events {
+        sent.extend(again.on_event(event).into_iter().filter_map(|duty| match duty {
+            Duty::Send { content, .. } => content.made(),
+            _ => None,
+        }));
+    }
+    sent.dedup();
+    assert_eq!(sent, [2, 1, 5, 3]);
+}
+
+#[test]
 fn events_twice_or_out_of_order_give_the_same_duties() {
     let truth = Toy {
         accepts: false,
