@@ -488,3 +488,26 @@ fn nothing_panics_after_a_mistake() {
     assert_eq!(s.len(), written);
     assert_eq!(s.finish(), Err(error));
 }
+
+/// What nobody signed may hold anything, so its range is demanded.
+#[test]
+fn unsigned_nibbles_are_bounded() {
+    let mut s = ScriptBuilder::new();
+    let value = s.read_unsigned("value", 8);
+    s.assert_nibbles(&value);
+    let leaf = s.finish().unwrap();
+    assert_eq!(run(&leaf.script, &word(0xfedc_ba90)), Ok(()));
+    for wrong in [
+        number(16),
+        number(-1),
+        number(300),
+        vec![0, 0, 0, 0, 0],
+        vec![0xff; 4],
+    ] {
+        for at in [0, 7] {
+            let mut witness = word(0xfedc_ba90);
+            witness[at] = wrong.clone();
+            assert!(run(&leaf.script, &witness).is_err(), "{wrong:?}");
+        }
+    }
+}

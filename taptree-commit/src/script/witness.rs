@@ -6,7 +6,7 @@ use bitcoin::{ScriptBuf, XOnlyPublicKey};
 use super::builder::ScriptBuilder;
 use super::error::ScriptError;
 use super::leaf::WitnessValue;
-use super::value::{Int, Item, Nibbles, Source, Word};
+use super::value::{Int, Item, Nibbles, Source, Value, Word};
 
 /// Script that consumes one signed value from the top of the unread witness and leaves its nibbles.
 ///
@@ -81,7 +81,8 @@ impl ScriptBuilder {
         value.word(0)
     }
 
-    /// Reads `items` numbers that nobody signed; they are the spender's choice and *nothing* about them is checked.
+    /// Reads `items` numbers that nobody signed; they are the spender's choice and *nothing* about them is checked:
+    /// see [`ScriptBuilder::assert_nibbles`].
     ///
     /// They lie as the witness has them: the first of the returned values is the deepest.
     pub fn read_unsigned(&mut self, name: &str, items: usize) -> Nibbles {
@@ -101,6 +102,14 @@ impl ScriptBuilder {
         let inside = self.within(&value, min, end);
         self.assert(inside);
         value
+    }
+
+    /// Demands that every item is a nibble, 0..=15: what unsigned values need before anything looks them up. 6 bytes an item.
+    pub fn assert_nibbles(&mut self, value: &impl Value) {
+        for item in value.items() {
+            let inside = self.within(&Int(item), 0, 16);
+            self.assert(inside);
+        }
     }
 
     /// Reads a BIP-0340 signature and demands that it is `key`'s for the spending transaction.
