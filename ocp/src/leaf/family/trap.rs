@@ -153,7 +153,7 @@ fn due(cause: Cause, terms: &Terms, o: &Opening) -> bool {
                 Some(Op::Lb | Op::Lbu | Op::Lwl | Op::Lwr | Op::Sb | Op::Swl | Op::Swr) => 1,
                 _ => return false,
             };
-            !(LOWEST_ADDRESS..ADDRESS_END).contains(&o.addr) || o.addr % size != 0
+            !(LOWEST_ADDRESS..ADDRESS_END).contains(&o.addr) || !o.addr.is_multiple_of(size)
         }
         Cause::CodeStore => operation.is_some_and(|op| STORES.contains(&op)) && terms.code.contains(o.addr),
     }

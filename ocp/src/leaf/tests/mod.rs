@@ -1,4 +1,6 @@
 //! Tests of the leaves against the machine's reference step and against each other.
 
 mod agreement;
+mod completeness;
+mod lies;
 mod world;

@@ -1,5 +1,7 @@
 //! Random honest steps, what an operator publishes about them, and ways to change that.
 
+use std::collections::HashMap;
+
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -25,6 +27,8 @@ pub(super) struct World {
     pub(super) open: Catalogue,
     pub(super) path: Catalogue,
     pub(super) claim: ClaimWords,
+    /// Addresses of each instruction in the program; under `None` the undefined words.
+    places: HashMap<Option<Operation>, Vec<u32>>,
 }
 
 /// First code address; no multiple of a chunk, so that the first chunk is partial.
@@ -84,6 +88,10 @@ impl World {
         }
         words.shuffle(rng);
         let claim = ClaimWords::new((0..4).map(|_| number(rng)).collect()).unwrap();
+        let mut places: HashMap<Option<Operation>, Vec<u32>> = HashMap::new();
+        for (&word, at) in words.iter().zip((BASE..).step_by(4)) {
+            places.entry(Operation::of(word)).or_default().push(at);
+        }
         let terms = Terms {
             plan: Plan::new(7, vec![8, 4, 4], 4).unwrap(),
             code: Code::new(BASE, words).unwrap(),
@@ -95,6 +103,7 @@ impl World {
             open: Catalogue::new(terms.clone(), Connector::Open),
             path: Catalogue::new(terms, Connector::Path),
             claim,
+            places,
         }
     }
 
@@ -130,19 +139,10 @@ impl World {
         }
     }
 
-    /// Addresses of the words that are this instruction; `None`: of the undefined words.
-    pub(super) fn places(&self, operation: Option<Operation>) -> Vec<u32> {
-        let code = &self.terms().code;
-        let all = code.words().iter().zip((code.base()..).step_by(4));
-        all.filter(|(word, _)| Operation::of(**word) == operation)
-            .map(|(_, at)| at)
-            .collect()
-    }
-
     /// A random running state at one of the places of `operation`, in which it usually does something.
     pub(super) fn before(&self, rng: &mut StdRng, operation: Option<Operation>) -> State {
         let pc = *self
-            .places(operation)
+            .places[&operation]
             .choose(rng)
             .expect("every instruction is in the program");
         let instr = self.terms().code.word_at(pc).unwrap();
