@@ -17,7 +17,11 @@ use crate::leaf::instruction::Operation;
 
 /// Every lie that the tests know, about every instruction, trap, system call and ended state.
 pub(super) fn all_lies(world: &World, rng: &mut StdRng) -> Vec<Lie> {
-    let mut liar = Liar { world, rng, lies: Vec::new() };
+    let mut liar = Liar {
+        world,
+        rng,
+        lies: Vec::new(),
+    };
     use Operation as Op;
     for &operation in Op::ALL {
         if !matches!(operation, Op::Syscall | Op::Break) {
@@ -70,9 +74,14 @@ pub(super) fn all_lies(world: &World, rng: &mut StdRng) -> Vec<Lie> {
     // One sequence of choices for every way that an end can be bounded. The program's digest is no step's here, and
     // no step leads to ACCEPTED, so where a constant bounds an end the lie is to have opened this step.
     let plan = world.plan();
-    let sequences = plan.rounds().iter().fold(vec![Vec::new()], |all: Vec<Vec<u8>>, &n| {
-        all.iter().flat_map(|s| (0..n).map(move |c| [s.as_slice(), &[c]].concat())).collect()
-    });
+    let sequences = plan
+        .rounds()
+        .iter()
+        .fold(vec![Vec::new()], |all: Vec<Vec<u8>>, &n| {
+            all.iter()
+                .flat_map(|s| (0..n).map(move |c| [s.as_slice(), &[c]].concat()))
+                .collect()
+        });
     for (end, far) in [(End::Left, End::Right), (End::Right, End::Left)] {
         let mut seen = HashSet::new();
         for choices in &sequences {
@@ -99,13 +108,23 @@ fn every_lie_has_its_leaf_and_every_leaf_its_lie() {
             ref fired => wrong.push(format!("{}: {fired:?}", lie.what)),
         }
     }
-    assert!(wrong.is_empty(), "{} of {} lies:\n{}", wrong.len(), lies.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} lies:\n{}",
+        wrong.len(),
+        lies.len(),
+        wrong.join("\n")
+    );
     let idle: Vec<LeafId> = world
         .open
         .ids()
         .chain(world.path.ids())
         .filter(|id| !only_catcher.contains_key(id))
         .collect();
-    assert!(idle.is_empty(), "{} leaves convict no lie alone: {idle:?}", idle.len());
+    assert!(
+        idle.is_empty(),
+        "{} leaves convict no lie alone: {idle:?}",
+        idle.len()
+    );
     println!("{} lies, {} leaves", lies.len(), only_catcher.len());
 }

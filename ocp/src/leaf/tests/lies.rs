@@ -64,7 +64,11 @@ fn class_of(input: &StepInput) -> StepClass {
 /// Another number than `old`.
 fn other(rng: &mut StdRng, old: u32) -> u32 {
     loop {
-        let new = if rng.gen_bool(0.3) { old ^ 1 << rng.gen_range(0..32) } else { number(rng) };
+        let new = if rng.gen_bool(0.3) {
+            old ^ 1 << rng.gen_range(0..32)
+        } else {
+            number(rng)
+        };
         if new != old {
             return new;
         }
@@ -79,7 +83,11 @@ fn with_field(instr: u32, shift: u32, register: u32) -> u32 {
 impl Liar<'_> {
     fn tell(&mut self, what: impl Into<String>, record: &StepRecord, convicted_by: By) {
         let case = self.world.case(self.rng, record);
-        self.lies.push(Lie { what: what.into(), case, convicted_by });
+        self.lies.push(Lie {
+            what: what.into(),
+            case,
+            convicted_by,
+        });
     }
 
     /// An honest step of `operation` whose class is `class`.
@@ -148,10 +156,18 @@ impl Liar<'_> {
         let o = honest.outcome;
         let plain = class == StepClass::Step;
 
-        for wrong in [(u32::from(o.dest) + 1) & 31, 0, 32 + self.rng.gen_range(0..200u32)] {
+        for wrong in [
+            (u32::from(o.dest) + 1) & 31,
+            0,
+            32 + self.rng.gen_range(0..200u32),
+        ] {
             if wrong != u32::from(o.dest) && (plain || wrong != 7) {
                 let lie = self.record(input, class, |_, out| out.dest = wrong as u8);
-                self.tell(format!("{name}: writes register {wrong}"), &lie, By::Family("5 destination"));
+                self.tell(
+                    format!("{name}: writes register {wrong}"),
+                    &lie,
+                    By::Family("5 destination"),
+                );
             }
         }
         if has_result(input, class) {
@@ -244,7 +260,11 @@ impl Liar<'_> {
         if shift == 21 && Operation::of(input.instr).is_some_and(is_access) {
             // The address follows rs; stay in the opened leaf, whose path is known.
             let within = (truth.addr & 31) ^ 4;
-            wrong = input.before.reg(named).wrapping_add(within).wrapping_sub(truth.addr & 31);
+            wrong = input
+                .before
+                .reg(named)
+                .wrapping_add(within)
+                .wrapping_sub(truth.addr & 31);
         }
         fake.before.set_reg(spare, wrong);
         // The register fields of a jump are part of its target.
@@ -256,7 +276,9 @@ impl Liar<'_> {
             if uses(input.instr, shift) {
                 return None;
             }
-            return Some(self.record(input, StepClass::Step, |opening, _| set_operand(opening, shift, wrong)));
+            return Some(self.record(input, StepClass::Step, |opening, _| {
+                set_operand(opening, shift, wrong)
+            }));
         }
         let told = step::step(&fake);
         let mut outcome = told.outcome;
@@ -281,7 +303,9 @@ impl Liar<'_> {
             let flip = if far { 32 } else { 4 };
             let mut fake = input.clone();
             let addr = honest.addr ^ flip;
-            let spare = (1..31).find(|r| ![21, 16, 11].map(|s| input.instr >> s & 31).contains(r)).unwrap();
+            let spare = (1..31)
+                .find(|r| ![21, 16, 11].map(|s| input.instr >> s & 31).contains(r))
+                .unwrap();
             fake.instr = with_field(input.instr, 21, spare);
             let simm = input.instr as u16 as i16 as u32;
             fake.before.set_reg(spare, addr.wrapping_sub(simm));
@@ -297,7 +321,11 @@ impl Liar<'_> {
                 (opening.old_leaf, opening.siblings) = (fake.leaf, fake.siblings);
                 *out = told.outcome;
             });
-            self.tell(format!("{}: address", operation.mnemonic()), &lie, By::Family("8 address"));
+            self.tell(
+                format!("{}: address", operation.mnemonic()),
+                &lie,
+                By::Family("8 address"),
+            );
         }
     }
 
@@ -312,10 +340,18 @@ impl Liar<'_> {
         ];
         for (class, cause) in traps {
             let lie = self.record(input, class, |_, _| {});
-            self.tell(format!("{name}: {cause:?} claimed"), &lie, leaf(LeafId::Trap(TrapLeaf::Claimed(cause))));
+            self.tell(
+                format!("{name}: {cause:?} claimed"),
+                &lie,
+                leaf(LeafId::Trap(TrapLeaf::Claimed(cause))),
+            );
         }
         let lie = self.record(input, StepClass::FetchFault, |_, _| {});
-        self.tell(format!("{name}: fetch fault claimed"), &lie, leaf(LeafId::Fetch(FetchLeaf::FaultClaimed)));
+        self.tell(
+            format!("{name}: fetch fault claimed"),
+            &lie,
+            leaf(LeafId::Fetch(FetchLeaf::FaultClaimed)),
+        );
         let lie = self.record(input, StepClass::Ended, |_, _| {});
         let by = leaf(LeafId::Class(ClassLeaf::EndedWhileRunning));
         self.tell(format!("{name}: ended claimed"), &lie, by);
@@ -363,7 +399,11 @@ impl Liar<'_> {
             opening.rt = fake.before.reg(input.instr >> 16 & 31);
         });
         let name = operation.map_or("undefined", Operation::mnemonic);
-        self.tell(format!("{name}: {cause:?} ignored"), &lie, leaf(LeafId::Trap(TrapLeaf::Due(cause))));
+        self.tell(
+            format!("{name}: {cause:?} ignored"),
+            &lie,
+            leaf(LeafId::Trap(TrapLeaf::Due(cause))),
+        );
         // And the trap itself leads to ACCEPTED.
         self.about_outcome_digest(name, &input, class);
     }
@@ -371,11 +411,19 @@ impl Liar<'_> {
     /// A run that ends, in another state than it should.
     pub(super) fn about_outcome_digest(&mut self, name: &str, input: &StepInput, class: StepClass) {
         let honest = self.record(input, class, |_, _| {});
-        for wrong in [state::accepted_digest(), state::rejected_digest(), self.rng.r#gen()] {
+        for wrong in [
+            state::accepted_digest(),
+            state::rejected_digest(),
+            self.rng.r#gen(),
+        ] {
             if wrong != honest.digests_after.digest {
                 let mut lie = honest.clone();
                 lie.digests_after.digest = wrong;
-                self.tell(format!("{name}: {class:?} leads elsewhere"), &lie, By::Family("13 outcome"));
+                self.tell(
+                    format!("{name}: {class:?} leads elsewhere"),
+                    &lie,
+                    By::Family("13 outcome"),
+                );
             }
         }
     }
@@ -385,7 +433,14 @@ impl Liar<'_> {
         let input = self.honest(Some(Operation::Addu), StepClass::Step);
         let code = &self.world.terms().code;
         let due = |id| leaf(LeafId::Fetch(id));
-        for pc in [code.base() - 4, code.end(), input.before.pc() + 2, input.before.pc() | 1, 0, u32::MAX] {
+        for pc in [
+            code.base() - 4,
+            code.end(),
+            input.before.pc() + 2,
+            input.before.pc() | 1,
+            0,
+            u32::MAX,
+        ] {
             let mut fake = input.clone();
             // Executed as if pc were good.
             fake.before.words[state::PC] = pc;
@@ -418,7 +473,11 @@ impl Liar<'_> {
                 continue;
             }
             let lie = step::step(&fake);
-            self.tell(format!("code chunk {chunk}"), &lie, leaf(LeafId::Code(CodeLeaf(chunk))));
+            self.tell(
+                format!("code chunk {chunk}"),
+                &lie,
+                leaf(LeafId::Code(CodeLeaf(chunk))),
+            );
             return;
         }
         panic!("no step in chunk {chunk} found");
@@ -431,7 +490,11 @@ impl Liar<'_> {
             let lie = self.record(&input, StepClass::FetchFault, |_, _| {});
             let by = leaf(LeafId::Class(ClassLeaf::RunningAfterEnd));
             self.tell(format!("{status:?} runs on"), &lie, by);
-            for wrong in [state::accepted_digest(), state::rejected_digest(), self.rng.r#gen()] {
+            for wrong in [
+                state::accepted_digest(),
+                state::rejected_digest(),
+                self.rng.r#gen(),
+            ] {
                 let mut lie = step::step(&input);
                 if wrong != lie.digests_after.digest {
                     lie.digests_after.digest = wrong;
@@ -454,18 +517,30 @@ impl Liar<'_> {
             let mut lie = step::step(&fake);
             let false_digests = lie.digests;
             lie.digests = truth;
-            self.tell(format!("digest before, word of block {block}"), &lie, By::Family("11 compression"));
+            self.tell(
+                format!("digest before, word of block {block}"),
+                &lie,
+                By::Family("11 compression"),
+            );
             // The false chaining value is carried on, and left one block later.
             if block < 2 {
                 lie.digests.cv1 = if block == 0 { false_digests.cv1 } else { truth.cv1 };
                 lie.digests.cv2 = if block == 1 { false_digests.cv2 } else { truth.cv2 };
-                self.tell(format!("digest before, cv {block}"), &lie, By::Family("11 compression"));
+                self.tell(
+                    format!("digest before, cv {block}"),
+                    &lie,
+                    By::Family("11 compression"),
+                );
             }
             // After: a register changes that nothing wrote.
             let mut lie = step::step(&input);
             lie.after.words[words[block]] ^= 0x8000;
             lie.rehash();
-            self.tell(format!("digest after, word of block {block}"), &lie, By::Family("11 compression"));
+            self.tell(
+                format!("digest after, word of block {block}"),
+                &lie,
+                By::Family("11 compression"),
+            );
         }
         // The opened root is not the digested one, and memory is read under it.
         let input = self.honest(Some(Operation::Lw), StepClass::Step);
@@ -480,12 +555,29 @@ impl Liar<'_> {
 
     /// System calls: class and answer of each, and the words that they may change.
     pub(super) fn about_calls(&mut self) {
-        let mut numbers: Vec<u32> = syscall::CONSTANT_ANSWERS.iter().map(|answer| answer.number).collect();
-        numbers.extend([syscall::WRITE, syscall::MMAP, syscall::MMAP2, syscall::SET_THREAD_AREA]);
-        numbers.extend([syscall::CLAIM, syscall::HINT_BLAKE3, syscall::HINT_SHA256, 0, 4999, u32::MAX]);
+        let mut numbers: Vec<u32> = syscall::CONSTANT_ANSWERS
+            .iter()
+            .map(|answer| answer.number)
+            .collect();
+        numbers.extend([
+            syscall::WRITE,
+            syscall::MMAP,
+            syscall::MMAP2,
+            syscall::SET_THREAD_AREA,
+        ]);
+        numbers.extend([
+            syscall::CLAIM,
+            syscall::HINT_BLAKE3,
+            syscall::HINT_SHA256,
+            0,
+            4999,
+            u32::MAX,
+        ]);
         for number in numbers {
             for class in [StepClass::SyscallOk, StepClass::SyscallErr] {
-                let Some(input) = self.call(number, class) else { continue };
+                let Some(input) = self.call(number, class) else {
+                    continue;
+                };
                 let name = format!("call {number}");
                 self.about_outcome(&name, &input, class);
                 let flipped = match class {
@@ -507,7 +599,11 @@ impl Liar<'_> {
                     (StepClass::Exit, SyscallLeaf::ExitClaimed),
                 ] {
                     let lie = self.record(&input, ending, |_, _| {});
-                    self.tell(format!("{name}: {ending:?} claimed"), &lie, leaf(LeafId::Syscall(rule)));
+                    self.tell(
+                        format!("{name}: {ending:?} claimed"),
+                        &lie,
+                        leaf(LeafId::Syscall(rule)),
+                    );
                 }
             }
         }
@@ -549,7 +645,9 @@ impl Liar<'_> {
             });
             self.tell(format!("{class:?} ignored"), &lie, leaf(LeafId::Syscall(rule)));
             self.about_outcome_digest("call", &input, class);
-            let lie = self.record(&input, class, |opening, _| opening.class = StepClass::Undefined.nibble());
+            let lie = self.record(&input, class, |opening, _| {
+                opening.class = StepClass::Undefined.nibble()
+            });
             if class == StepClass::Exit && input.before.reg(4) == 0 {
                 let mut lie = lie;
                 lie.after = State::rejected();
@@ -571,7 +669,14 @@ impl Liar<'_> {
         for _ in 0..3_000 {
             let mut before = self.world.before(self.rng, Some(Operation::Syscall));
             if before.reg(2) != number {
-                if [syscall::MMAP, syscall::MMAP2, syscall::HINT_BLAKE3, syscall::CLAIM].contains(&number) {
+                if [
+                    syscall::MMAP,
+                    syscall::MMAP2,
+                    syscall::HINT_BLAKE3,
+                    syscall::CLAIM,
+                ]
+                .contains(&number)
+                {
                     continue;
                 }
                 before.set_reg(2, number);
@@ -593,7 +698,11 @@ impl Liar<'_> {
         preimage[4 * index] ^= 1;
         fake.hint = Some(preimage);
         let lie = step::step(&fake);
-        self.tell("hint: other preimage", &lie, leaf(LeafId::Syscall(SyscallLeaf::HintHash)));
+        self.tell(
+            "hint: other preimage",
+            &lie,
+            leaf(LeafId::Syscall(SyscallLeaf::HintHash)),
+        );
         // Another key: the sibling leaf, with its own preimage, under the same root.
         let mut sibling_preimage = [0; 64];
         self.rng.fill(&mut sibling_preimage[..]);
@@ -619,7 +728,11 @@ impl Liar<'_> {
             told.outcome,
         );
         lie.rehash();
-        self.tell("hint: other key", &lie, leaf(LeafId::Syscall(SyscallLeaf::HintKey)));
+        self.tell(
+            "hint: other key",
+            &lie,
+            leaf(LeafId::Syscall(SyscallLeaf::HintKey)),
+        );
     }
 
     /// False paths: the opened leaf is not in memory, or the new root is not that of the stored word, at one level.
@@ -672,7 +785,10 @@ impl Liar<'_> {
         let plan = self.world.plan().clone();
         let mut case = self.world.case(self.rng, &record);
         case.choices = choices.to_vec();
-        let ends = [(End::Left, record.digests.digest), (End::Right, record.digests_after.digest)];
+        let ends = [
+            (End::Left, record.digests.digest),
+            (End::Right, record.digests_after.digest),
+        ];
         for (side, digest) in ends {
             if let Boundary::Slot(ValueId::Search { round, slot, .. }) = boundary(&plan, side, choices) {
                 let slot = &mut case.search[usize::from(round)][usize::from(slot) - 1];
@@ -687,7 +803,11 @@ impl Liar<'_> {
             End::Right => "15 equivocation right",
         };
         let what = format!("search against opening, {end:?}, choices {choices:?}");
-        self.lies.push(Lie { what, case, convicted_by: By::Family(family) });
+        self.lies.push(Lie {
+            what,
+            case,
+            convicted_by: By::Family(family),
+        });
     }
 }
 
@@ -696,7 +816,11 @@ fn leaf(id: LeafId) -> By {
 }
 
 fn up_one(node: &Node, sibling: &Node, right: u32) -> Node {
-    if right == 0 { merkle::parent(node, sibling) } else { merkle::parent(sibling, node) }
+    if right == 0 {
+        merkle::parent(node, sibling)
+    } else {
+        merkle::parent(sibling, node)
+    }
 }
 
 fn set_operand(opening: &mut record::Opening, shift: u32, value: u32) {
@@ -746,18 +870,24 @@ fn is_plain_store(input: &StepInput) -> bool {
 /// Neither branch nor memory nor special word: nothing that a system call's rules would contradict.
 fn is_quiet(operation: Operation) -> bool {
     use Operation as Op;
-    matches!(operation, Op::Addu | Op::Or | Op::Xor | Op::Sltu | Op::Clz | Op::Lui | Op::Seb | Op::Sync)
+    matches!(
+        operation,
+        Op::Addu | Op::Or | Op::Xor | Op::Sltu | Op::Clz | Op::Lui | Op::Seb | Op::Sync
+    )
 }
 
 /// Whether the operation depends on the operand at `shift`.
 fn uses(instr: u32, shift: u32) -> bool {
     use Operation as Op;
-    let Some(operation) = Operation::of(instr) else { return false };
+    let Some(operation) = Operation::of(instr) else {
+        return false;
+    };
     let immediate_shift = matches!(operation, Op::Sll | Op::Srl | Op::Rotr | Op::Sra);
     let unary_rt = matches!(operation, Op::Wsbh | Op::Seb | Op::Seh);
     let none = matches!(
         operation,
-        Op::J | Op::Jal
+        Op::J
+            | Op::Jal
             | Op::Lui
             | Op::Sync
             | Op::Synci
@@ -771,7 +901,14 @@ fn uses(instr: u32, shift: u32) -> bool {
     let regimm = instr >> 26 == 1;
     match shift {
         21 => !(immediate_shift || unary_rt || none),
-        _ => !(none || regimm || matches!(operation, Op::Jr | Op::Jalr | Op::Clz | Op::Clo | Op::Ext | Op::Mthi | Op::Mtlo)),
+        _ => {
+            !(none
+                || regimm
+                || matches!(
+                    operation,
+                    Op::Jr | Op::Jalr | Op::Clz | Op::Clo | Op::Ext | Op::Mthi | Op::Mtlo
+                ))
+        }
     }
 }
 
@@ -780,8 +917,12 @@ fn has_result(input: &StepInput, class: StepClass) -> bool {
     if class != StepClass::Step {
         return true;
     }
-    let Some(operation) = Operation::of(input.instr) else { return false };
-    let listed = crate::leaf::family::result::ResultLeaf::ALL.iter().any(|l| l.operations().contains(&operation));
+    let Some(operation) = Operation::of(input.instr) else {
+        return false;
+    };
+    let listed = crate::leaf::family::result::ResultLeaf::ALL
+        .iter()
+        .any(|l| l.operations().contains(&operation));
     let rt = input.before.reg(input.instr >> 16 & 31);
     match operation {
         Operation::Movz => rt == 0,

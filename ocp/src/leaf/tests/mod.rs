@@ -2,5 +2,6 @@
 
 mod agreement;
 mod completeness;
+mod engine;
 mod lies;
 mod world;

@@ -141,8 +141,7 @@ impl World {
 
     /// A random running state at one of the places of `operation`, in which it usually does something.
     pub(super) fn before(&self, rng: &mut StdRng, operation: Option<Operation>) -> State {
-        let pc = *self
-            .places[&operation]
+        let pc = *self.places[&operation]
             .choose(rng)
             .expect("every instruction is in the program");
         let instr = self.terms().code.word_at(pc).unwrap();
@@ -157,6 +156,9 @@ impl World {
             before.set_reg(rt, before.reg(rs));
         }
         let simm = instr as u16 as i16 as u32;
+        if rng.gen_bool(0.2) {
+            before.set_reg(rs, simm);
+        }
         let decoded = zkvm_emulator::instruction::Instruction::decode(instr);
         if let Some(i) = decoded.filter(|i| i.op.is_load() || i.op.is_store()) {
             let mut target = match rng.gen_range(0..20) {
@@ -333,15 +335,22 @@ impl World {
             opening: Opening::from(record),
             paths: (0..SEGMENTS).map(|segment| path_nodes(record, segment)).collect(),
         };
-        for (end, digest) in [
-            (left, record.digests.digest),
-            (right, record.digests_after.digest),
-        ] {
-            if let Boundary::Slot(ValueId::Search { round, slot, .. }) = end {
+        self.agree(&mut case, record);
+        case
+    }
+
+    /// Makes the slots that bound the step under the case's choices agree with it.
+    pub(super) fn agree(&self, case: &mut Case, record: &StepRecord) {
+        let ends = [
+            (End::Left, record.digests.digest),
+            (End::Right, record.digests_after.digest),
+        ];
+        for (end, digest) in ends {
+            let bound = boundary(self.plan(), end, &case.choices);
+            if let Boundary::Slot(ValueId::Search { round, slot, .. }) = bound {
                 case.search[usize::from(round)][usize::from(slot) - 1] = digest;
             }
         }
-        case
     }
 }
 
