@@ -147,7 +147,8 @@ impl ClaimLog {
     }
 
     fn undo(&mut self, height: u32) {
-        self.tip = height;
+        // What is above the tip never was in the chain.
+        self.tip = self.tip.min(height);
         self.kickoff.take_if(|entry| entry.height > height);
         self.settlement.take_if(|(at, _)| *at > height);
         for log in &mut self.disputes {
@@ -158,7 +159,7 @@ impl ClaimLog {
 
     /// Confirmations of a block at `height`: 1 at the tip.
     pub fn confirmations(&self, height: u32) -> u32 {
-        (self.tip + 1).saturating_sub(height)
+        self.tip.saturating_add(1).saturating_sub(height)
     }
 
     /// Whether a relative locktime of `blocks` on an output confirmed at `height` lets a spend into the next block.

@@ -286,3 +286,45 @@ fn the_goals_of_both_plans_are_met_with_the_real_leaves() {
         assert!(cost.vbytes(Side::Watchtower) < cost.vbytes(Side::Operator));
     }
 }
+
+/// What each message weighs. A change here changes what people pay: look twice.
+#[test]
+fn the_sizes_of_messages_are_pinned() {
+    let sizes = DisproveSizes {
+        demand_depth: 3,
+        ..DisproveSizes::default()
+    };
+    let pinned = |parts, expected: &[(Message, usize, u64)]| {
+        let cost = PlanCost::of(&Plan::uniform(32, parts, 8).unwrap(), 2, sizes).unwrap();
+        for &(message, inputs, vbytes) in expected {
+            let found = cost.messages.iter().find(|m| m.message == Some(message)).unwrap();
+            assert_eq!(
+                (found.inputs, found.vbytes()),
+                (inputs, vbytes),
+                "{message} of {parts}"
+            );
+        }
+    };
+    use Message::*;
+    let common = [(Kickoff, 1, 2_138), (Demand, 1, 316), (Path, 3, 30_120)];
+    pinned(8, &common);
+    pinned(16, &common);
+    pinned(
+        8,
+        &[
+            (Search(0), 1, 11_110),
+            (Search(5), 1, 11_164),
+            (Select(5), 1, 227),
+            (Open, 4, 41_020),
+        ],
+    );
+    pinned(
+        16,
+        &[
+            (Search(0), 3, 23_762),
+            (Search(5), 3, 23_918),
+            (Select(5), 1, 357),
+            (Open, 4, 41_036),
+        ],
+    );
+}

@@ -1,5 +1,6 @@
 //! Whole disputes in memory: who wins, at which step, whatever the other side does.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use ocp::adversary::Contrarian;
@@ -9,7 +10,8 @@ use ocp::player::operator::{Player as Operator, RefusedClaim};
 use ocp::player::watchtower::{Player as Watchtower, Policy};
 use ocp::player::{Duty, Ending, Event, Settlement};
 use ocp::prover::Verdict;
-use ocp::{ChoiceId, Content, Message, Plan, Side};
+use ocp::{ChoiceId, Content, Message, Opening, Plan, Side};
+use proptest::prelude::*;
 
 use crate::messages::Setup;
 use crate::toy::{Lie, Toy};
@@ -533,4 +535,107 @@ fn unchallenged_stakes_go_back_once_the_claim_is_contested() {
         ending: Ending::Closed,
     };
     assert_eq!(closes(operator.on_event(closed)), [2]);
+}
+
+/// Any payload, many of them impossible.
+fn any_content() -> impl Strategy<Value = Content> {
+    let hashes = prop::collection::vec(any::<[u8; 32]>(), 0..9);
+    prop_oneof![
+        Just(Content::Kickoff(vec![7; 2])),
+        prop::collection::vec(any::<u32>(), 0..4).prop_map(Content::Kickoff),
+        Just(Content::Challenge),
+        (0u8..4, prop::option::of(0u8..9), hashes.clone()).prop_map(|(round, answered, digests)| {
+            Content::Search {
+                round,
+                answered,
+                digests,
+            }
+        }),
+        (0u8..4, 0u8..9).prop_map(|(round, choice)| Content::Select { round, choice }),
+        (0u8..9).prop_map(|answered| Content::Open {
+            answered,
+            opening: Box::new(Opening::default())
+        }),
+        (0u8..6).prop_map(|segment| Content::Demand { segment }),
+        (0u8..6, hashes).prop_map(|(segment, nodes)| Content::Path { segment, nodes }),
+    ]
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let height = 0u32..60;
+    let reveal = || any_content().prop_map(Reveal::bare);
+    let ending = prop_oneof![
+        Just(Ending::OperatorLate { burned: true }),
+        Just(Ending::WatchtowerLate),
+        Just(Ending::Disproved { burned: false }),
+        Just(Ending::Closed),
+    ];
+    prop_oneof![
+        4 => height.clone().prop_map(|height| Event::Block { height }),
+        1 => prop_oneof![Just(u32::MAX), height.clone()].prop_map(|height| Event::Reorg { height }),
+        8 => (0usize..2, height.clone(), reveal())
+            .prop_map(|(dispute, height, reveal)| Event::Confirmed { dispute, height, reveal }),
+        1 => (0usize..2, reveal()).prop_map(|(dispute, reveal)| Event::Seen { dispute, reveal }),
+        1 => (0usize..2, height.clone(), ending)
+            .prop_map(|(dispute, height, ending)| Event::Ended { dispute, height, ending }),
+        1 => height.prop_map(|height| Event::Settled { height, settlement: Settlement::TakenContested }),
+    ]
+}
+
+/// Events that take the dispute some way, with the digests of a lying run.
+fn some_way() -> Vec<Event> {
+    static EVENTS: OnceLock<Vec<Event>> = OnceLock::new();
+    let events = EVENTS.get_or_init(|| {
+        let truth = Toy {
+            accepts: false,
+            ..Toy::honest(END)
+        };
+        let mut world = World::new(
+            setup(),
+            Toy::lying(END, 20, Lie::Root),
+            honest(&setup().plan, truth),
+        );
+        world.height = 0;
+        world.play();
+        world.events
+    });
+    events.clone()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_the_chain_shows_no_player_panics_or_says_two_things_under_one_name(
+        events in prop::collection::vec(any_event(), 0..40),
+        upto in 0usize..80,
+    ) {
+        let plan = &setup().plan;
+        let d = deadlines(plan);
+        let mut operator = Operator::new(plan.clone(), d, 2, vec![7; 2], Toy::lying(END, 20, Lie::Root)).unwrap();
+        let truth = Toy { accepts: false, ..Toy::honest(END) };
+        let mut watchtower = Watchtower::new(plan.clone(), d, 2, 0, honest(plan, truth));
+        let mut said: BTreeMap<(usize, String), Content> = BTreeMap::new();
+        for event in some_way().into_iter().take(upto).chain(events) {
+            let duties = [operator.on_event(event.clone()), watchtower.on_event(event)].concat();
+            for duty in duties {
+                let Duty::Send { dispute, content } = duty else { continue };
+                prop_assert!(content.fits(plan));
+                let step = |content: &Content| match content {
+                    // Open's and Path's keys are one a dispute; the guard refuses a second payload after a deeper
+                    // re-organisation than assumed, so only their names are compared here.
+                    Content::Open { .. } | Content::Path { .. } => None,
+                    other => Some(other.clone()),
+                };
+                let mut name = format!("{} after {:?}", content.message(), content.answered());
+                if matches!(content.message(), Message::Search(_)) {
+                    // A choice before the preceding one also moves the interval.
+                    let choices = operator.log().choices(dispute);
+                    name = format!("{name} {choices:?}");
+                }
+                let before = said.entry((dispute, name)).or_insert_with(|| content.clone());
+                prop_assert_eq!(step(before), step(&content));
+            }
+        }
+    }
 }

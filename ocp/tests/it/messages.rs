@@ -229,6 +229,30 @@ fn extreme_digits_spend_too() {
 }
 
 #[test]
+fn the_bound_of_a_witness_is_reached_and_never_passed() {
+    let setup = small();
+    let bytes = |digest: [u8; 32]| {
+        let payload = Content::Search {
+            round: 0,
+            answered: None,
+            digests: vec![digest],
+        };
+        let spends = setup.spends(&setup.sign(payload, &mut MemoryGuard::new()).unwrap());
+        spends[0].items.iter().map(|item| item.len() + 1).sum::<usize>()
+    };
+    let bound = setup.layout().leaves(Message::Search(0), 0).unwrap()[0].bytes;
+    // Sixty-three ones and a two: the checksum is 0x37f, so no digit is zero and none is empty in the witness.
+    let mut digest = [0x11; 32];
+    digest[31] = 0x12;
+    assert_eq!(bytes(digest), bound);
+    assert_eq!(
+        bytes([0; 32]),
+        bound - 64 - 1,
+        "empty digits: sixty-four, and the last of the checksum 0x3c0"
+    );
+}
+
+#[test]
 fn a_changed_or_missing_item_does_not_spend() {
     let setup = Setup::new(Plan::new(2, vec![2, 2], 1).unwrap());
     let reveal = setup
