@@ -1,6 +1,20 @@
 //! The Optimistic Challenge Process: search, step opening, disprove leaves and both players as pure state machines.
 //!
+//! An operator has claimed that a program accepts within 2^L steps; a watchtower disagrees. The two narrow the run down to
+//! one step by one-time signed digests and hash-locked choices, the operator opens that step, and any one of some
+//! thousands of leaves convicts it if it lied. `docs/protocol.md` sections 5 to 8 are the reference.
+//!
 //! Nothing here does I/O, reads a clock, draws randomness or starts a task: events go in, duties come out.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`plan`], [`boundary`], [`deadline`] | rounds and messages; which digest bounds the last step; block counts and their races |
+//! | [`field`], [`value`], [`opening`], [`content`] | what is signed, under which name, in which digits |
+//! | [`keyset`], [`message`] | public keys; messages as leaves and witnesses, signed through the guard, parsed back |
+//! | [`leaf`], [`conviction`], [`connector`] | disprove leaves; what others need of them; the trees that hold them |
+//! | [`prover`], [`player`] | a run that can be asked; both sides as state machines |
+//! | [`planner`] | what a dispute costs, which plan is cheapest, which rewards pay |
+//! | [`adversary`] | liars for tests and the demo |
 
 pub mod adversary;
 pub mod boundary;

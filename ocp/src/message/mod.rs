@@ -7,7 +7,8 @@
 //! the operator's preimage, then the values in order.
 //!
 //! - [`packing`] says which values each input carries and proves that they fit the stack.
-//! - [`layout`] builds the leaves, the witnesses and their exact bounds, and parses confirmed witnesses.
+//! - [`layout`] builds and signs: the leaves, the witnesses and their exact bounds.
+//! - [`MessageLayout::parse`] reads confirmed witnesses back.
 //! - [`reveal`] is a message with all its signatures and preimages, and [`Published`] all that a dispute has shown.
 //!
 //! What an attacker tries: to send the transaction without the values (every input's leaf demands its part), with
@@ -16,6 +17,7 @@
 
 pub mod layout;
 pub mod packing;
+mod parse;
 pub mod reveal;
 
 pub use layout::{InputWitness, LayoutError, MessageLayout, MessageLeaf, SideKeys};

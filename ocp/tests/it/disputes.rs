@@ -537,6 +537,64 @@ fn unchallenged_stakes_go_back_once_the_claim_is_contested() {
     assert_eq!(closes(operator.on_event(closed)), [2]);
 }
 
+#[test]
+fn a_second_winner_takes_its_own_stake_without_the_burned_claim() {
+    let plan = &setup().plan;
+    let d = deadlines(plan);
+    let truth = Toy {
+        accepts: false,
+        ..Toy::honest(END)
+    };
+    let mut second = Watchtower::new(plan.clone(), d, 2, 1, honest(plan, truth.clone()));
+    let mut third = Watchtower::new(plan.clone(), d, 3, 2, honest(plan, truth));
+    let bare = |dispute, height, content| Event::Confirmed {
+        dispute,
+        height,
+        reveal: Reveal::bare(content),
+    };
+    let mut tell = |event: Event| [second.on_event(event.clone()), third.on_event(event)];
+    tell(bare(0, 10, Content::Kickoff(vec![7; 2])));
+    tell(bare(1, 13, Content::Challenge));
+    let late = 13 + u32::from(d.message);
+    let [burning, challenging] = tell(Event::Block { height: late });
+    assert_eq!(
+        burning,
+        [Duty::Timeout {
+            dispute: 1,
+            after: Message::Challenge,
+            burn: true
+        }]
+    );
+    assert_eq!(
+        challenging,
+        [Duty::Send {
+            dispute: 2,
+            content: Content::Challenge
+        }]
+    );
+    let won = Event::Ended {
+        dispute: 0,
+        height: late,
+        ending: Ending::Disproved { burned: true },
+    };
+    let [left, idle] = tell(won);
+    assert_eq!(
+        left,
+        [Duty::Timeout {
+            dispute: 1,
+            after: Message::Challenge,
+            burn: false
+        }]
+    );
+    assert_eq!(idle, [], "a burned claim is not worth a bond");
+    let [again, back] = tell(Event::Reorg { height: late - 1 });
+    assert_eq!(
+        (again, back),
+        (burning, challenging),
+        "the first win was re-organised away"
+    );
+}
+
 /// Any payload, many of them impossible.
 fn any_content() -> impl Strategy<Value = Content> {
     let hashes = prop::collection::vec(any::<[u8; 32]>(), 0..9);
