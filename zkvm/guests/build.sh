@@ -2,6 +2,7 @@
 # Builds the guest programs into zkvm/guests/elf (or the folder named as the only
 # argument) and writes their SHA-256 sums there. Languages whose toolchain is
 # missing are named and left as they are; the exit code is then 2.
+# GUESTS_CACHE names a folder that keeps compiled libraries between builds.
 #
 # The committed files were made with the versions below (Debian 12). The same
 # versions give the same bytes, in whatever folder the source lies.
@@ -16,6 +17,7 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
+cache=${GUESTS_CACHE:-$work}
 missing=0
 
 need() { # language, Debian packages, command...
@@ -33,7 +35,7 @@ need() { # language, Debian packages, command...
 if need Go golang-go go; then
 	for guest in fibonacci sha256 alloc; do
 		(cd go && env -u GOFLAGS -u GOEXPERIMENT GOOS=linux GOARCH=mips GOMIPS=softfloat \
-			GO111MODULE=on GOTOOLCHAIN=local GOPROXY=off CGO_ENABLED=0 GOCACHE="$work/go-cache" \
+			GO111MODULE=on GOTOOLCHAIN=local GOPROXY=off CGO_ENABLED=0 GOCACHE="$cache/go" \
 			go build -trimpath -buildvcs=false -ldflags=-w \
 			-o "$work/go-$guest.elf" "./$guest")
 	done
@@ -61,12 +63,12 @@ if need Rust "rustc-web cargo-web rust-web-src lld" /usr/bin/cargo /usr/bin/rust
 		zkvm=$(dirname "$here")
 		(cd rust && env -u RUSTFLAGS -u RUSTC -u RUSTC_WRAPPER -u RUSTUP_TOOLCHAIN -u CARGO \
 			PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 \
-			CARGO_TARGET_DIR="$work/rust" CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$zkvm=zkvm$(printf '\037')--remap-path-prefix=$source=rust" \
+			CARGO_TARGET_DIR="$cache/rust" CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$zkvm=zkvm$(printf '\037')--remap-path-prefix=$source=rust" \
 			/usr/bin/cargo build --quiet --release --locked \
 			-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem -Zjson-target-spec \
 			--target guest-sdk/mips-zkvm.json)
 		for guest in fibonacci blake3-walk; do
-			cp "$work/rust/mips-zkvm/release/$guest" "$work/rust-$guest.elf"
+			cp "$cache/rust/mips-zkvm/release/$guest" "$work/rust-$guest.elf"
 		done
 	fi
 fi
@@ -78,5 +80,8 @@ for elf in "$work"/*.elf; do
 	mv "$elf" "$out/"
 done
 cd "$out"
-sha256sum ./*.elf | sed 's# \./# #' >SHA256SUMS
+for elf in *.elf; do
+	[ -e "$elf" ] && sha256sum "$elf"
+done >"$work/sums" || :
+[ -s "$work/sums" ] && mv "$work/sums" SHA256SUMS
 exit $missing

@@ -43,5 +43,9 @@ pub(crate) fn call(number: u32, a: u32, b: u32, c: u32) -> Result<u32, Errno> {
             out("$25") _,
         );
     }
-    if failed == 0 { Ok(result) } else { Err(Errno(result)) }
+    if failed == 0 {
+        Ok(result)
+    } else {
+        Err(Errno(result))
+    }
 }

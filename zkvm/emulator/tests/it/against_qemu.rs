@@ -8,7 +8,7 @@ use zkvm_emulator::{Operation, Status, StepClass};
 use crate::assembler::Program;
 use crate::{machine, programs, qemu, reference};
 
-const SEEDS: [u64; 2] = [1, 2];
+const SEEDS: [u64; 4] = [1, 2, 3, 4];
 const LIMIT: u64 = 10_000_000;
 
 /// Panics naming the first case on which `got` and `want` differ.

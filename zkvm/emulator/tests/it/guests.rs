@@ -315,6 +315,48 @@ fn files_are_programs_small_and_as_listed() {
     );
 }
 
+#[test]
+fn a_missing_toolchain_is_named() {
+    // A path with what the script itself needs, and no compiler.
+    let tools = tempfile::tempdir().unwrap();
+    for tool in [
+        "sh",
+        "dirname",
+        "mktemp",
+        "mkdir",
+        "rm",
+        "mv",
+        "chmod",
+        "sha256sum",
+        "env",
+    ] {
+        let found = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(tool));
+        let found = found
+            .iter()
+            .find(|path| path.exists())
+            .expect("a tool of coreutils");
+        std::os::unix::fs::symlink(found, tools.path().join(tool)).unwrap();
+    }
+    let out = tempfile::tempdir().unwrap();
+    let build = Command::new("/bin/sh")
+        .arg(folder().join("build.sh"))
+        .arg(out.path())
+        .env("PATH", tools.path())
+        .output()
+        .expect("runs sh");
+    let said = String::from_utf8_lossy(&build.stderr);
+    assert_eq!(build.status.code(), Some(2), "{said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
+    for part in [
+        "Go guests not built: go is missing (Debian: apt-get install golang-go)",
+        "C guests not built: mips-linux-gnu-gcc is missing (Debian: apt-get install gcc-mips-linux-gnu)",
+        "Rust guests not built: ",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0);
+}
+
 /// The first line that a command prints, empty if it cannot be run.
 fn first_line(command: &str, argument: &str) -> String {
     let output = Command::new(command).arg(argument).output();
@@ -332,6 +374,7 @@ fn sources_give_the_committed_files() {
     let build = Command::new("sh")
         .arg(folder().join("build.sh"))
         .arg(out.path())
+        .env("GUESTS_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests"))
         .output()
         .expect("runs sh");
     let said = String::from_utf8_lossy(&build.stderr);
