@@ -213,7 +213,12 @@ impl<'a> KeyedLeaves<'a> {
         keys: AllKeys<'a>,
         watchtower: XOnlyPublicKey,
     ) -> Result<KeyedLeaves<'a>, LeafError> {
+        let mut code_seen = false;
         for id in catalogue.ids() {
+            // All code leaves read the same values.
+            if matches!(id, LeafId::Code(_)) && std::mem::replace(&mut code_seen, true) {
+                continue;
+            }
             let leaf = catalogue.leaf(id)?;
             for value in leaf.reads() {
                 keys.value(value)?;
@@ -224,11 +229,21 @@ impl<'a> KeyedLeaves<'a> {
                     .reveal_script(usize::from(value))?;
             }
         }
-        Ok(KeyedLeaves {
+        Ok(Self::rebind(catalogue, keys, watchtower))
+    }
+
+    /// The same for keys that [`Self::new`] has accepted for this catalogue before: nothing is looked up again, so it
+    /// may stand in a tree builder's inner loop. With other keys, [`DisproveLeaves::script`] panics.
+    pub fn rebind(
+        catalogue: &'a Catalogue,
+        keys: AllKeys<'a>,
+        watchtower: XOnlyPublicKey,
+    ) -> KeyedLeaves<'a> {
+        KeyedLeaves {
             catalogue,
             keys,
             watchtower,
-        })
+        }
     }
 
     /// The list of leaves.

@@ -146,7 +146,7 @@ impl DestinationLeaf {
         DestinationLeaf::Syscall,
     ];
 
-    fn operations(self) -> &'static [Op] {
+    pub(crate) fn operations(self) -> &'static [Op] {
         match self {
             DestinationLeaf::Rd => WRITE_RD,
             DestinationLeaf::Rt => WRITE_RT,

@@ -4,4 +4,5 @@ mod agreement;
 mod completeness;
 mod engine;
 mod lies;
+mod rules;
 mod world;
