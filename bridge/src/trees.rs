@@ -50,18 +50,19 @@ pub struct Leaves {
 }
 
 impl Leaves {
-    fn bound(&self) -> Result<leaf::KeyedLeaves<'_>, LeafError> {
-        let keys = self
-            .keys
+    fn keys(&self) -> ocp::AllKeys<'_> {
+        self.keys
             .of(self.dispute)
-            .expect("the constructor has looked the dispute up");
-        leaf::KeyedLeaves::new(&self.catalogue, keys, self.watchtower)
+            .expect("the constructor has looked the dispute up")
+    }
+
+    fn bound(&self) -> Result<leaf::KeyedLeaves<'_>, LeafError> {
+        leaf::KeyedLeaves::new(&self.catalogue, self.keys(), self.watchtower)
     }
 
     fn with<R>(&self, f: impl FnOnce(leaf::KeyedLeaves<'_>) -> R) -> R {
-        f(self
-            .bound()
-            .expect("the constructor has bound these leaves to these keys"))
+        // The constructor has bound these leaves to these keys before.
+        f(leaf::KeyedLeaves::rebind(&self.catalogue, self.keys(), self.watchtower))
     }
 
     /// The name of a leaf.
