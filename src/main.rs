@@ -4,6 +4,7 @@
 //! program rejected, 2 bad usage or input, 3 the program had not ended by the last step allowed.
 
 mod bench;
+mod demo;
 mod zkvm;
 
 use std::io::{ErrorKind, Write};
@@ -24,6 +25,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Play four scenes of a claim's life on a fresh regtest bitcoind
+    Demo(demo::Options),
     /// Run and inspect programs of the MIPS machine
     #[command(subcommand)]
     Zkvm(zkvm::Command),
@@ -33,6 +36,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Demo(options) => demo::main(&options),
         Command::Zkvm(command) => zkvm::main(&command),
         Command::Bench(options) => bench::main(&options),
     };

@@ -58,7 +58,8 @@ impl SceneName {
             .map(|(_, scene)| scene)
     }
 
-    fn title(self) -> &'static str {
+    /// One sentence for a reader.
+    pub fn title(self) -> &'static str {
         match self {
             SceneName::HonestClaim => "An honest claim is not challenged and the operator takes the deposit",
             SceneName::FalseClaim => "A false claim is searched to one instruction and disproved in Script",
@@ -206,6 +207,7 @@ pub fn play_scene(
     options: &Options,
     audience: &mut dyn Audience,
 ) -> Result<SceneReport, SceneError> {
+    audience.title(name.title());
     let plan = piece.plan()?;
     let seed = sha256::Hash::hash(&[&options.seed[..], name.name().as_bytes()].concat()).to_byte_array();
     let setting = Setting {

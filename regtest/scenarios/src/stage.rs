@@ -42,6 +42,10 @@ pub struct Setting {
 
 /// Follows a scene as it is played.
 pub trait Audience {
+    /// A scene begins.
+    fn title(&mut self, title: &str) {
+        let _ = title;
+    }
     /// A stage of the set-up begins.
     fn progress(&mut self, what: &str);
     /// A transaction confirmed.
