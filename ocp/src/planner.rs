@@ -32,6 +32,11 @@ const FRAME_WEIGHT: usize = (4 + 4 + 1 + 1) * 4 + 2;
 /// Witness of a key path spend: count and signature.
 const KEY_PATH: usize = 1 + SIGNATURE_BYTES;
 
+/// Virtual bytes of the child by which a sender raises its message's fee: the anchor and one confirmed output of its
+/// own in, one output, both inputs by key path.
+pub const BUMP_VBYTES: u64 =
+    (FRAME_WEIGHT + 2 * (INPUT_WEIGHT + KEY_PATH) + OUTPUT_WEIGHT).div_ceil(4) as u64;
+
 /// Why a plan has no cost, or numbers do not pay.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -281,6 +286,12 @@ impl PlanCost {
             .sum()
     }
 
+    /// Virtual bytes that `side` pays for if it bumps every message: messages pay the lowest relayed rate themselves.
+    pub fn bumped_vbytes(&self, side: Side) -> u64 {
+        let count = self.messages.iter().filter(|m| m.side == side).count() as u64;
+        self.vbytes(side) + count * BUMP_VBYTES
+    }
+
     /// Virtual bytes of both sides.
     pub fn total_vbytes(&self) -> u64 {
         self.vbytes(Side::Operator) + self.vbytes(Side::Watchtower)
@@ -301,23 +312,23 @@ impl PlanCost {
             text.push_str(&line(&name, m.side, m.inputs, m.vbytes()));
         }
         let (operator, watchtower) = (self.vbytes(Side::Operator), self.vbytes(Side::Watchtower));
+        let sats = |side| self.bumped_vbytes(side) * sat_per_vbyte;
+        let (operator_sats, watchtower_sats) = (sats(Side::Operator), sats(Side::Watchtower));
         let blocks = deadlines.longest_dispute(&self.plan);
         let days = f64::from(blocks) / f64::from(BLOCKS_PER_DAY);
         // Writing to a string does not fail.
         let _ = write!(
             text,
             "2^{} steps, rounds {:?}: {} transactions\n\
-             operator   {operator:>9} vbytes {:>12} sats\n\
-             watchtower {watchtower:>9} vbytes {:>12} sats\n\
-             together   {:>9} vbytes {:>12} sats at {sat_per_vbyte} sat/vB\n\
+             operator   {operator:>9} vbytes {operator_sats:>12} sats\n\
+             watchtower {watchtower:>9} vbytes {watchtower_sats:>12} sats\n\
+             together   {:>9} vbytes {:>12} sats at {sat_per_vbyte} sat/vB, each bumped by {BUMP_VBYTES} vbytes\n\
              longest dispute {blocks} blocks ({days:.1} days)\n",
             self.plan.log2_steps(),
             self.plan.rounds(),
             self.message_count(),
-            operator * sat_per_vbyte,
-            watchtower * sat_per_vbyte,
             operator + watchtower,
-            (operator + watchtower) * sat_per_vbyte,
+            operator_sats + watchtower_sats,
         );
         text
     }
@@ -400,7 +411,7 @@ pub struct Economics {
 impl Economics {
     /// What the watchtower may pay for a dispute that it wins, in sats. Its reward must exceed this.
     pub fn watchtower_cost(&self, cost: &PlanCost) -> u64 {
-        cost.vbytes(Side::Watchtower).saturating_mul(self.fee_rate)
+        cost.bumped_vbytes(Side::Watchtower).saturating_mul(self.fee_rate)
     }
 
     /// What the operator may pay and lose by delay in a dispute that it wins, in sats. The bond must exceed this.
@@ -409,7 +420,7 @@ impl Economics {
         let delay = u128::from(deadlines.contested);
         let interest =
             (u128::from(self.deposit) * u128::from(self.interest_ppm) * delay).div_ceil(1_000_000 * year);
-        let fees = cost.vbytes(Side::Operator).saturating_mul(self.fee_rate);
+        let fees = cost.bumped_vbytes(Side::Operator).saturating_mul(self.fee_rate);
         fees.saturating_add(u64::try_from(interest).unwrap_or(u64::MAX))
     }
 
