@@ -312,6 +312,7 @@ fn files_that_are_no_programs_are_refused() {
         "cannot read /nonexistent/program.elf",
     );
     refused(&["run", "/"], "cannot read /");
+    refused(&["run", "/dev/zero"], "/dev/zero has more than 67108864 bytes");
     damaged.refuses(b"", "not an ELF file");
     damaged.refuses(b"#!/bin/sh\n", "not an ELF file");
     for length in [4, 16, 51, 60, 115, 256, 263] {

@@ -9,12 +9,19 @@ mod drive;
 mod profile;
 mod run;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program};
+
+/// Most bytes of a program's file.
+const MAX_ELF: u64 = 64 << 20;
+/// Most bytes of a file of preimages: four million of them.
+const MAX_PREIMAGES: u64 = 256 << 20;
 
 /// What to do with a program.
 #[derive(Subcommand)]
@@ -44,12 +51,12 @@ impl Source {
     /// Reads the files and the claim.
     fn load(&self) -> anyhow::Result<(Program, Inputs)> {
         let path = self.elf.display();
-        let bytes = std::fs::read(&self.elf).with_context(|| format!("cannot read {path}"))?;
+        let bytes = read(&self.elf, MAX_ELF)?;
         let program = Program::from_elf(&bytes).with_context(|| format!("{path} is not a program"))?;
         let claim = parse_claim(&self.claim)?;
         let mut preimages = Preimages::new();
         if let Some(file) = &self.preimages {
-            let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes = read(file, MAX_PREIMAGES)?;
             let (messages, rest) = bytes.as_chunks::<64>();
             if !rest.is_empty() {
                 bail!(
@@ -64,6 +71,18 @@ impl Source {
         }
         Ok((program, Inputs::new(claim, preimages)))
     }
+}
+
+/// Reads a file of at most `most` bytes; one without an end is refused too.
+fn read(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
+    let cannot = || format!("cannot read {}", path.display());
+    let file = File::open(path).with_context(cannot)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).with_context(cannot)?;
+    if bytes.len() as u64 > most {
+        bail!("{} has more than {most} bytes", path.display());
+    }
+    Ok(bytes)
 }
 
 fn parse_claim(text: &str) -> anyhow::Result<ClaimWords> {
