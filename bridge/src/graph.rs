@@ -25,7 +25,6 @@ use crate::transactions::{
     OperatorLate, Path, Release, Search, Select, TakeContested, TakeUncontested, Template, TemplateError,
     TxName, WatchtowerLate,
 };
-use crate::weight::MAX_STANDARD_WEIGHT;
 
 /// Identity of a graph: SHA-256 over all its transactions and all messages that the n-of-n signs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -309,7 +308,7 @@ fn assemble(blueprint: Blueprint, nominations: &Nominations) -> Result<Graph, Bu
         blueprint.disputes.len(),
         &blueprint.operator_anchor,
     );
-    let kickoff = Kickoff::new(draft, blueprint.claim.to_vec(), rate, MAX_STANDARD_WEIGHT)?;
+    let kickoff = Kickoff::new(draft, blueprint.claim.to_vec(), rate)?;
     let asset = || (&blueprint.asset, kickoff.template().coin(Kickoff::ASSET));
     let challenge_coin = |w: usize| kickoff.template().coin(Kickoff::challenge_vout(w));
 
@@ -501,14 +500,7 @@ impl EndingContext<'_> {
             }
         }
         if can_be_disproved(after) {
-            let disprove = |burns| -> Result<Disprove, BuildError> {
-                Disprove::new(self.index, after, connectors, coins, &win(burns))?.map_err(|source| {
-                    BuildError::Tree {
-                        name: format!("disprove after {after}"),
-                        source,
-                    }
-                })
-            };
+            let disprove = |burns| Disprove::new(self.index, after, connectors, coins, &win(burns));
             endings.disprove = Some([disprove(true)?, disprove(false)?]);
         }
         if can_equivocate(after) {

@@ -62,6 +62,24 @@ mod tests {
     }
 
     #[test]
+    fn outputs_of_one_party_are_plain_key_descriptors() {
+        let descriptor: miniscript::Descriptor<XOnlyPublicKey> = format!("tr({})", key(3)).parse().unwrap();
+        descriptor.sanity_check().unwrap();
+        let script = descriptor.script_pubkey();
+        assert_eq!(
+            crate::connectors::Anchor::new(key(3)).output().script_pubkey(),
+            script
+        );
+        assert_eq!(
+            crate::connectors::BondOutpoint::new(key(3))
+                .output()
+                .script_pubkey(),
+            script
+        );
+        assert_eq!(crate::connectors::own_signature_script(key(3)), script);
+    }
+
+    #[test]
     fn the_delay_is_in_the_script() {
         assert_ne!(
             key_after(key(2), Blocks::ONE),

@@ -23,10 +23,9 @@ use bitcoin::{TapLeafHash, Transaction};
 use ocp::Message;
 
 use super::win::{self, WinParts};
-use super::{Coin, FinalizeError, Spend, Template, TemplateError, TxName};
+use super::{Coin, Draft, FinalizeError, Spend, Template, TemplateError, TxName};
 use crate::blocks::Blocks;
 use crate::connectors::{LeafSpend, MessageConnector, Pot, key_path_witness};
-use crate::dispute::TreeError;
 use crate::signatures::SignatureSet;
 use crate::weight;
 
@@ -40,24 +39,24 @@ pub struct Disprove {
 }
 
 impl Disprove {
-    /// `Ok(Err(_))` where the first connector has no disprove leaves.
     pub(crate) fn new(
         watchtower: u16,
         after: Message,
         connectors: &Arc<[MessageConnector]>,
         coins: &[Coin],
         parts: &WinParts<'_>,
-    ) -> Result<Result<Self, TreeError>, TemplateError> {
+    ) -> Result<Self, TemplateError> {
         let burns_claim = parts.asset.is_some();
-        let mut draft = win::draft(TxName::Disprove {
+        let name = TxName::Disprove {
             watchtower,
             after,
             burns_claim,
-        });
+        };
+        let mut draft = Draft::new(name);
         for (input, (connector, coin)) in connectors.iter().zip(coins).enumerate() {
             let (spend, size) = match (input, connector.disprove_witness_size()) {
                 (0, Some(size)) => (Spend::Own, size),
-                (0, None) => return Ok(Err(TreeError::NoLeaf)),
+                (0, None) => return Err(TemplateError::NoDisproveLeaf { name }),
                 _ => (
                     Spend::CommitteeKey(connector.output().merkle_root()),
                     weight::key_path(),
@@ -67,12 +66,12 @@ impl Disprove {
         }
         let template = win::finish(draft, parts)?;
         let pot = parts.pot.0.clone();
-        Ok(Ok(Disprove {
+        Ok(Disprove {
             template,
             connectors: connectors.clone(),
             pot,
             burns_claim,
-        }))
+        })
     }
 
     /// The transaction before its witnesses.

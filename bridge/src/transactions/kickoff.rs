@@ -12,8 +12,9 @@
 //!
 //! Stakes are separate so that a friendly watchtower of a lying operator cannot win what the others would be paid from.
 
-use bitcoin::{Amount, Transaction, Weight};
+use bitcoin::{Amount, Transaction};
 
+use super::message::MAX_MESSAGE_WEIGHT;
 use super::{Coin, Draft, FinalizeError, Spend, Template, TemplateError, TxName};
 use crate::blocks::Blocks;
 use crate::connectors::{Anchor, AssetConnector, ChallengeConnector, ClaimOutpoint};
@@ -61,10 +62,9 @@ impl Kickoff {
         draft: Draft,
         claim: Vec<ClaimOutpoint>,
         rate: SatPerVbyte,
-        max: Weight,
     ) -> Result<Self, TemplateError> {
         Ok(Kickoff {
-            template: draft.finish(rate, Self::ASSET, max)?,
+            template: draft.finish(rate, Self::ASSET, MAX_MESSAGE_WEIGHT)?,
             claim,
         })
     }

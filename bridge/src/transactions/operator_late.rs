@@ -21,7 +21,7 @@ use bitcoin::secp256k1::schnorr;
 use ocp::Message;
 
 use super::win::{self, WinParts};
-use super::{Coin, FinalizeError, Spend, Template, TemplateError, TxName};
+use super::{Coin, Draft, FinalizeError, Spend, Template, TemplateError, TxName};
 use crate::blocks::Blocks;
 use crate::connectors::{MessageConnector, Pot, key_path_witness};
 use crate::signatures::SignatureSet;
@@ -46,7 +46,7 @@ impl OperatorLate {
         parts: &WinParts<'_>,
     ) -> Result<Self, TemplateError> {
         let burns_claim = parts.asset.is_some();
-        let mut draft = win::draft(TxName::OperatorLate {
+        let mut draft = Draft::new(TxName::OperatorLate {
             watchtower,
             after,
             burns_claim,

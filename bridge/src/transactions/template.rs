@@ -305,6 +305,12 @@ pub enum TemplateError {
         /// What it spends.
         got: Amount,
     },
+    /// A tree that should hold disprove leaves has none.
+    #[error("{name}: the connector has no disprove leaves")]
+    NoDisproveLeaf {
+        /// The transaction.
+        name: TxName,
+    },
     /// An output is dust.
     #[error("{name}: output {vout}: expected at least {least}, got {got}")]
     Dust {

@@ -17,7 +17,7 @@ use bitcoin::opcodes::all::OP_RETURN;
 use bitcoin::script::Builder;
 use bitcoin::{Amount, ScriptBuf, TxOut};
 
-use super::{Coin, Draft, Spend, Template, TemplateError, TxName};
+use super::{Coin, Draft, Spend, Template, TemplateError};
 use crate::blocks::Blocks;
 use crate::connectors::{AssetConnector, Payout, Pot};
 use crate::fees::SatPerVbyte;
@@ -54,9 +54,4 @@ pub(crate) fn finish(mut draft: Draft, parts: &WinParts<'_>) -> Result<Template,
             script_pubkey: burn_script(),
         })
         .finish(parts.rate, 0, weight::MAX_STANDARD_WEIGHT)
-}
-
-/// Draft of a win of this name.
-pub(crate) fn draft(name: TxName) -> Draft {
-    Draft::new(name)
 }

@@ -203,8 +203,10 @@ fn a_damaged_signature_fails_on_every_input() {
         for input in 0..honest.input.len() {
             let mut damaged = honest.clone();
             let mut items = damaged.input[input].witness.to_vec();
-            // The signature lies on top of the values.
-            let place = if items.len() == 1 { 0 } else { items.len() - 3 };
+            let place = items
+                .iter()
+                .position(|item| item.len() == 64)
+                .expect("every input is signed");
             items[place][5] ^= 1;
             damaged.input[input].witness = bitcoin::Witness::from_slice(&items);
             assert!(

@@ -7,6 +7,7 @@ use bridge::bump::BumpChild;
 use bridge::connectors::own_signature_script;
 use bridge::dispute::{DisputeTrees, EquivocationTree, SignedLeaf, TreeError, TreeSpec, ValuesBound};
 use bridge::incentives::{BUMP_CHILD_VBYTES, balances};
+use bridge::transactions::TemplateError;
 use bridge::weight::{MAX_BUMP_VBYTES, MAX_MESSAGE_VBYTES, P2TR_DUST};
 use bridge::{BuildError, Graph, SatPerVbyte, SignatureError, SignatureSet, TermsError, TxName};
 use bridge::{Nominations, Phase};
@@ -29,15 +30,15 @@ const VBYTES: [(&str, u64); 22] = [
     ("Search 1 [w0]", 4664),
     ("Select 1 [w0]", 280),
     ("Open [w0]", 33267),
-    ("Demand [w0]", 261),
+    ("Demand [w0]", 253),
     ("Path [w0]", 9065),
     ("OperatorLate after Challenge [w0, burning the claim]", 401),
     ("OperatorLate after Challenge [w0, claim burned already]", 344),
     ("OperatorLate after Demand [w0, burning the claim]", 344),
     ("WatchtowerLate after Search 0 [w0]", 169),
     ("WatchtowerLate after Path [w0]", 169),
-    ("Disprove after Open [w0, burning the claim]", 760),
-    ("Disprove after Path [w0, claim burned already]", 711),
+    ("Disprove after Open [w0, burning the claim]", 768),
+    ("Disprove after Path [w0, claim burned already]", 703),
     ("ChoiceEquivocation after Search 0 [w0]", 232),
     ("Release", 129),
     ("Close [w1]", 129),
@@ -143,10 +144,8 @@ fn a_bump_child_is_small_and_lifts_the_package() {
     let prevouts = [parent.output[search.anchor_vout()].clone(), funding.1.clone()];
     assert!(valid(&signed, &prevouts));
     let vbytes = signed.vsize() as u64;
-    assert!(
-        vbytes <= BUMP_CHILD_VBYTES && vbytes <= MAX_BUMP_VBYTES,
-        "{vbytes}"
-    );
+    assert!(vbytes <= BUMP_CHILD_VBYTES, "{vbytes}");
+    const { assert!(BUMP_CHILD_VBYTES <= MAX_BUMP_VBYTES) };
     let child_fee = prevouts[0].value + prevouts[1].value - signed.output[0].value;
     assert!(child_fee + fee >= rate.fee_vbytes(vbytes + parent.vsize() as u64));
 
@@ -177,7 +176,8 @@ fn equal_parameters_give_the_same_graph_and_any_other_a_different_one() {
         "outpoints"
     );
     assert_ne!(id, build(&terms(), &nominations, &trees(25)), "one-time keys");
-    let changes: [(&str, fn(&mut bridge::Terms)); 6] = [
+    type Change = (&'static str, fn(&mut bridge::Terms));
+    let changes: [Change; 6] = [
         ("deposit", |terms| terms.amounts.deposit += Amount::ONE_SAT),
         ("stake", |terms| terms.amounts.stake += Amount::ONE_SAT),
         ("burned", |terms| terms.amounts.burned += Amount::ONE_SAT),
@@ -375,8 +375,23 @@ fn trees_that_do_not_hold_together_are_refused() {
     );
     let empty = refused(Message::Challenge, |spec| spec.leaves.clear());
     assert_eq!(empty, TreeError::NoLeaf);
-    let no_disprove = refused(Message::Open, |spec| spec.disprove = None);
-    assert_eq!(no_disprove, TreeError::NoLeaf);
+}
+
+#[test]
+fn an_open_without_disprove_leaves_is_refused() {
+    let honest = trees(35);
+    let mut spec = honest.connectors(0, Message::Open)[0].clone();
+    spec.disprove = None;
+    let trees = Tampered {
+        honest,
+        after: Message::Open,
+        spec,
+    };
+    let error = Graph::build(&terms(), &made_up_nominations(35), &trees).unwrap_err();
+    assert!(
+        matches!(error, BuildError::Template(TemplateError::NoDisproveLeaf { .. })),
+        "{error}"
+    );
 }
 
 trait SwapBranch {

@@ -3,6 +3,7 @@
 mod endings_on_chain;
 mod engine;
 mod graph_shape;
+mod one_time_keys;
 mod races_on_chain;
 mod signing;
 mod terms_refused;

@@ -297,7 +297,7 @@ fn a_wrong_nonce_makes_only_its_sender_fail() {
     for (index, committed) in committed.into_iter().enumerate() {
         if index == 3 {
             // Its own machine would notice; the cheat signs with what it has.
-            let with_own = [&nonces[..3], &[own.clone()]].concat();
+            let with_own = [&nonces[..3], std::slice::from_ref(&own)].concat();
             let (_, bytes) = committed.sign(&mut signers[3], &with_own).unwrap();
             // And claims to have seen what the others saw.
             let mut body = bytes[..bytes.len() - 64].to_vec();
@@ -632,4 +632,20 @@ fn bytes_that_are_no_message_are_refused() {
     assert!(matches!(Proposal::decode(&other), Err(WireError::Length { .. })));
     assert_ne!(proposal.session(), setting.proposal(Phase::Graph, 3).session());
     assert_ne!(proposal.session(), setting.proposal(Phase::Deposit, 4).session());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_bytes_make_a_decoder_panic(kind in 0usize..4, bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+        let magic: [&[u8]; 4] = [b"tapprop1", b"tapnonc1", b"tappart1", b""];
+        let bytes = [magic[kind], &bytes[..]].concat();
+        // Random bytes carry no member's signature.
+        proptest::prop_assert!(NonceBatch::decode(&bytes, &committee()).is_err());
+        proptest::prop_assert!(PartialBatch::decode(&bytes, &committee()).is_err());
+        if let Ok(proposal) = Proposal::decode(&bytes) {
+            proptest::prop_assert_eq!(proposal.encode(), bytes);
+        }
+    }
 }

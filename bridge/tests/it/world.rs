@@ -321,7 +321,7 @@ impl World {
 pub(crate) fn sign_phase(
     signers: &mut [TestSigner],
     graph: &Graph,
-    trees: &TestTrees,
+    trees: &dyn bridge::dispute::DisputeTrees,
     phase: Phase,
     before: Option<&SignatureSet>,
 ) -> SignatureSet {
