@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod plan;
 mod zkvm;
 
 use std::io::{ErrorKind, Write};
@@ -30,6 +31,8 @@ enum Command {
     /// Run and inspect programs of the MIPS machine
     #[command(subcommand)]
     Zkvm(zkvm::Command),
+    /// What the worst dispute over a program costs
+    Plan(plan::Options),
     /// Measure; prints a table and writes target/bench.json
     Bench(bench::Options),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(options) => demo::main(&options),
         Command::Zkvm(command) => zkvm::main(&command),
+        Command::Plan(options) => plan::main(&options),
         Command::Bench(options) => bench::main(&options),
     };
     match done {

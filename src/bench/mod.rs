@@ -4,6 +4,7 @@
 //! object (name → number), so that a run of a few measurements leaves the others as they were. Measurements of a
 //! debug build mean nothing and say so.
 
+mod dispute;
 mod emulator;
 
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub(crate) struct Measurement {
 }
 
 /// All measurements in order of the table.
-const MEASUREMENTS: &[&[Measurement]] = &[emulator::MEASUREMENTS];
+const MEASUREMENTS: &[&[Measurement]] = &[emulator::MEASUREMENTS, dispute::MEASUREMENTS];
 
 /// Runs the subcommand.
 ///

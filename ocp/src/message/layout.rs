@@ -198,6 +198,11 @@ impl<'a> MessageLayout<'a> {
         self.plan
     }
 
+    /// The n-of-n's key.
+    pub fn committee(&self) -> XOnlyPublicKey {
+        self.committee
+    }
+
     /// The public keys.
     pub fn keys(&self) -> AllKeys<'a> {
         self.keys

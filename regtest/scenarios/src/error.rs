@@ -36,6 +36,9 @@ pub enum SceneError {
     /// The graph was not built.
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// Script trees.
+    #[error(transparent)]
+    Trees(#[from] bridge::trees::ClaimTreesError),
     /// The graph was not signed.
     #[error(transparent)]
     Presign(#[from] PresignError),

@@ -7,6 +7,7 @@
 pub mod cast;
 pub mod error;
 pub mod html;
+pub mod measure;
 pub mod play;
 pub mod presign;
 pub mod report;

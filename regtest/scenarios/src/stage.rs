@@ -11,15 +11,15 @@ use bridge::musig::{MemoryNonceLog, Signer};
 use bridge::terms::{Amounts, Locks, Nominations, Terms};
 use bridge::transactions::Deposit;
 use bridge::{Blocks, TxName};
-use ocp::{Deadlines, Plan, leaf};
+use ocp::{Deadlines, Plan};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use regtest::{Accepted, TestNode};
 use zkvm_emulator::Program;
-use zkvm_emulator::state::{accepted_digest, rejected_digest};
 
 use crate::cast::{Cast, x_only};
 use crate::error::SceneError;
+use crate::measure::leaf_terms;
 use crate::presign::Members;
 use crate::report::{TimelineEntry, Who};
 
@@ -98,18 +98,7 @@ impl<'n> Stage<'n> {
         audience.progress("one-time keys");
         let keys = Arc::new(cast.one_time_keys(plan)?);
         audience.progress("script trees");
-        let code = leaf::Code::new(setting.program.code().start, setting.program.code_words())?;
-        let offer = Offer::new(
-            &terms,
-            keys,
-            leaf::Terms {
-                plan: plan.clone(),
-                code,
-                program: setting.program.digest(),
-                accepted: accepted_digest(),
-                rejected: rejected_digest(),
-            },
-        )?;
+        let offer = Offer::new(&terms, keys, leaf_terms(&setting.program, plan)?)?;
         audience.progress("outpoints");
         let quote = offer.blueprint().quote().clone();
         let count = (quote.claim.len(), quote.bonds.len());
