@@ -4,12 +4,12 @@ use ocp::Plan;
 use ocp::prover::Traced;
 use zkvm_emulator::assembler::Assembler;
 use zkvm_emulator::assembler::register::*;
-use zkvm_emulator::syscall::{CLAIM, EXIT};
+use zkvm_emulator::syscall::{CLAIM, EXIT, HINT_BLAKE3};
 use zkvm_emulator::trace::Lie;
 use zkvm_emulator::{ClaimWords, CodeRange, Inputs, PagedMemory, Preimages, Program, Silent};
 
 const CODE: u32 = 0x1_0000;
-const DATA: u32 = 0x5_0000;
+pub(crate) const DATA: u32 = 0x5_0000;
 const SYSCALL: u32 = 0x0c;
 
 fn call(code: &mut Assembler, number: u32, argument: u32) {
@@ -33,6 +33,19 @@ pub(crate) fn sums() -> Program {
     call(&mut code, EXIT, 0);
     code.label("wrong");
     call(&mut code, EXIT, 1);
+    assembled(code)
+}
+
+/// A program that asks for the preimage of the digest at [`DATA`], which is no known one.
+pub(crate) fn asks_for_a_preimage() -> Program {
+    let mut code = Assembler::new(CODE);
+    code.li(T0, 7).li(A1, 0);
+    call(&mut code, HINT_BLAKE3, DATA);
+    call(&mut code, EXIT, 0);
+    assembled(code)
+}
+
+fn assembled(code: Assembler) -> Program {
     let words = code.finish();
     let mut memory = PagedMemory::new();
     for (word, at) in words.iter().zip((CODE..).step_by(4)) {
@@ -45,7 +58,7 @@ pub(crate) fn sums() -> Program {
     Program::assemble(memory, range, CODE, 0x7000_0000, Vec::new())
 }
 
-fn inputs(words: &[u32]) -> Inputs {
+pub(crate) fn inputs(words: &[u32]) -> Inputs {
     Inputs::new(ClaimWords::new(words.to_vec()).unwrap(), Preimages::new())
 }
 

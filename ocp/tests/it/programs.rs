@@ -4,11 +4,13 @@ use std::sync::OnceLock;
 
 use ocp::adversary::{Brazen, Contrarian, ForgedRoot, exit_early, flip_result};
 use ocp::player::watchtower::Honest;
-use ocp::prover::{Prover, Traced, Verdict};
+use ocp::prover::{Prover, Traced, UnknownStep, Verdict};
 use ocp::{DisproveLeaves, Ending, Message, Plan, Settlement};
 
+use zkvm_emulator::Silent;
+
 use crate::messages::Setup;
-use crate::program::{run, run_lying};
+use crate::program::{DATA, asks_for_a_preimage, inputs, run, run_lying};
 use crate::world::{Oracle, World};
 
 const TRUE: [u32; 2] = [9, 45];
@@ -142,4 +144,33 @@ fn memory_paths_are_those_of_the_run_at_any_address() {
             assert_eq!(zkvm_emulator::merkle::path(&leaf, index, &siblings)[26], root);
         }
     }
+}
+
+#[test]
+fn a_run_that_lacks_a_preimage_answers_up_to_that_step_and_knows_its_memory_there() {
+    let program = asks_for_a_preimage();
+    let mut traced = Traced::run(&program, &inputs(&[]), plan(), &mut Silent);
+    let Verdict::Unknown(step) = traced.verdict(128) else {
+        panic!("{:?}", traced.verdict(128))
+    };
+    assert_eq!(traced.verdict(step), Verdict::Running, "it has not asked by then");
+    assert!(traced.digest(step).is_ok());
+    let stopped = step;
+    for asked in [step + 1, 128] {
+        assert_eq!(traced.digest(asked), Err(UnknownStep { asked, stopped }));
+        assert_eq!(
+            traced.memory_path(asked, DATA),
+            Err(UnknownStep { asked, stopped })
+        );
+    }
+    assert_eq!(
+        traced.record(step).map(|_| ()),
+        Err(UnknownStep { asked: step, stopped })
+    );
+    let (leaf, siblings) = traced.memory_path(step, DATA).unwrap();
+    let root = traced.trace().state_at(step).unwrap().root;
+    assert_eq!(
+        zkvm_emulator::merkle::path(&leaf, zkvm_emulator::merkle::leaf_index(DATA), &siblings)[26],
+        root
+    );
 }
