@@ -14,7 +14,20 @@
 //! watchtower asks. Callers: the watchtower's state machine, the transaction graph (which commits to the tree's root)
 //! and the planner. Nothing here holds the tree's scripts: there may be 20,000.
 //!
-//! What attackers try. An operator: a lie that no leaf catches; the completeness test changes one rule at a time and
+//! # Why no lie escapes
+//!
+//! The search agreed on the digest before the step (family 15). BLAKE3 binds all words and the root to it (11), so
+//! they are true. `status` decides whether the class is Ended, and then nothing moves (1); `pc` decides FetchFault (2);
+//! else the program's own word is the instruction (2) and the operands are the registers' (4). A trap that is claimed
+//! is due by these, one that is due is claimed (3, 12), with an address that is rs + immediate (8), and leads to the one state
+//! that it must (13). What runs on writes the one register and value that instruction, operands, memory and call prescribe
+//! (5, 12), special words (6, 12) and program counters (7) likewise; memory is read and written under the true root, by one path
+//! with one set of siblings (9, 10, 14). So all words after and the root after are the true ones, and with them
+//! the digest after (11), which the search disputed (15). The tests walk this argument lie by lie.
+//!
+//! # What attackers try
+//!
+//! An operator: a lie that no leaf catches; the completeness test changes one rule at a time and
 //! demands that exactly that rule's leaf fires. A watchtower: a leaf that fires on the truth, with values it made itself, with
 //! advanced chains or with second preimages; leaves read the operator's values and the operator's own preimages only.
 

@@ -16,6 +16,9 @@ mod blake3;
 pub(crate) mod product;
 pub(crate) mod word;
 
+#[cfg(test)]
+mod tests;
+
 use bitcoin::opcodes::all as op;
 use bitcoin::opcodes::{OP_0, Opcode};
 use std::collections::HashMap;

@@ -222,7 +222,7 @@ fn no_leaf_fires_on_honest_steps() {
     let mut rng = StdRng::seed_from_u64(31);
     let world = World::new(&mut rng);
     let mut classes: HashMap<u8, usize> = HashMap::new();
-    for _ in 0..4_000 {
+    for _ in 0..20_000 {
         let record = step::step(&world.any_step(&mut rng));
         *classes.entry(record.class).or_default() += 1;
         let case = world.case(&mut rng, &record);
@@ -265,6 +265,48 @@ fn no_leaf_passes_on_honest_steps() {
             assert!(!keys.spends(&leaf, &items), "{id:?} frames an honest operator");
         }
     }
+}
+
+#[test]
+fn every_leaf_is_tried_on_an_honest_step_of_every_class() {
+    let mut rng = StdRng::seed_from_u64(36);
+    let world = World::new(&mut rng);
+    let keys = Keys::new(&world);
+    let mut cases: BTreeMap<u8, Case> = BTreeMap::new();
+    while cases.len() < 13 {
+        let record = step::step(&world.any_step(&mut rng));
+        if let std::collections::btree_map::Entry::Vacant(free) = cases.entry(record.class) {
+            free.insert(world.case(&mut rng, &record));
+        }
+    }
+    let ids: Vec<LeafId> = world.open.ids().chain(world.path.ids()).collect();
+    let tried: usize = ids
+        .par_iter()
+        .flat_map_iter(|id| cases.values().map(|case| (*id, case)))
+        .map(|(id, case)| {
+            let leaf = leaf(&world, id);
+            let published = keys.publish(&world, case, &leaf);
+            // A slot that was not signed under these choices, or a choice that was not made, cannot be quoted.
+            let Ok(items) = leaf.witness(&published) else {
+                return 0;
+            };
+            assert!(
+                !keys.spends(&leaf, &items),
+                "{id:?} frames an honest operator in class {}",
+                case.opening.class
+            );
+            1
+        })
+        .sum();
+    let plain = ids
+        .iter()
+        .filter(|id| !matches!(id, LeafId::Equivocation(..)))
+        .count();
+    assert!(
+        tried >= 13 * plain,
+        "only {tried} of {} leaves could be tried",
+        13 * plain
+    );
 }
 
 #[test]
