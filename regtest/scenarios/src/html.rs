@@ -13,6 +13,7 @@ h1{font-size:1.6rem;margin-bottom:.2rem}h2{margin-top:2.6rem;font-size:1.2rem}p.
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th{text-align:left;color:var(--dim);font-weight:500}td,th{padding:.25rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right}code{font:12.5px ui-monospace,monospace;word-break:break-all}
+pre{font:12.5px/1.45 ui-monospace,monospace;overflow-x:auto;border-left:3px solid var(--line);padding-left:.8rem}
 .operator{color:var(--op)}.watchtower{color:var(--wt)}.user{color:var(--us)}.note{color:var(--dim)}
 .tag{font-weight:600}.operator_paid{color:var(--good)}.operator_slashed,.watchtower_slashed{color:var(--bad)}
 svg{width:100%;height:auto;margin:.6rem 0}.scroll{overflow-x:auto}
@@ -128,7 +129,7 @@ fn scene(out: &mut String, s: &SceneReport) {
     }
     out.push_str("</p>");
     if let Some(text) = &s.disputed_instruction {
-        let _ = write!(out, "<p>Disputed: <code>{}</code></p>", escape(text));
+        let _ = write!(out, "<p>The disputed step, as the operator opened it:</p><pre>{}</pre>", escape(text));
     }
     if let Some(leaf) = &s.disproved_by {
         let _ = write!(out, "<p>Convicted by leaf <code>{}</code></p>", escape(leaf));
