@@ -62,7 +62,11 @@ impl Leaves {
 
     fn with<R>(&self, f: impl FnOnce(leaf::KeyedLeaves<'_>) -> R) -> R {
         // The constructor has bound these leaves to these keys before.
-        f(leaf::KeyedLeaves::rebind(&self.catalogue, self.keys(), self.watchtower))
+        f(leaf::KeyedLeaves::rebind(
+            &self.catalogue,
+            self.keys(),
+            self.watchtower,
+        ))
     }
 
     /// The name of a leaf.

@@ -10,7 +10,8 @@
 //! | 0 | the operator's payout: its stake, the bond, what is left of the budget |
 //!
 //! There is one for each message that can be the last confirmed one, so that no connector stays behind without an ending.
-//! The n-of-n's signatures on the connectors fix the payout; the leaf needs the operator only.
+//! The leaf needs the operator only: it could take the pot without the connectors and would leave the rest of the budget
+//! behind.
 
 use std::sync::Arc;
 
