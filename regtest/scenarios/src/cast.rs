@@ -129,6 +129,11 @@ impl Cast {
             .instance(instance(&self.claim, dispute))
     }
 
+    /// The name under which both sides' one-time keys of dispute `dispute` are derived.
+    pub fn instance(&self, dispute: u8) -> InstanceId {
+        instance(&self.claim, dispute)
+    }
+
     /// Everyone's public one-time keys.
     ///
     /// # Errors

@@ -1,18 +1,16 @@
 //! Players on a stage: every block, each does what is due, and the block is read by all.
 
-use bridge::operator::Operator as OperatorHands;
-use bridge::watchtower::Watchtower as WatchtowerHands;
 use ocp::message::Published;
 use ocp::player::log::ClaimLog;
-use ocp::player::operator::Player as OperatorPlayer;
-use ocp::player::watchtower::{Conviction, Honest, Player as WatchtowerPlayer, Policy};
-use ocp::player::{Duty, Ending, Event, Settlement};
+use ocp::player::watchtower::{Conviction, Honest, Policy};
+use ocp::player::{Duty, Ending, Settlement};
 use ocp::prover::{Prover, Traced};
 use ocp::{Hash32, Message, Opening, Plan};
 use taptree_commit::guard::MemoryGuard;
-use zkvm_emulator::{Inputs, Preimages, Program, Silent};
+use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program, Silent};
 
 use crate::error::SceneError;
+use crate::game::{Game, OperatorSeat, WatchtowerSeat};
 use crate::report::{Narrowing, Outcome, SceneReport, Who};
 use crate::stage::{Audience, Stage};
 
@@ -60,9 +58,17 @@ impl Policy for Asleep {
 
 /// The protocol's watchtower, with its own runs of the program.
 pub fn honest(stage: &Stage<'_>, dispute: usize, program: &Program) -> AnyPolicy {
-    let program = program.clone();
+    knowing(stage, dispute, program, &Preimages::default())
+}
+
+/// The protocol's watchtower, with preimages for the program's hints.
+pub fn knowing(stage: &Stage<'_>, dispute: usize, program: &Program, preimages: &Preimages) -> AnyPolicy {
+    let (program, preimages) = (program.clone(), preimages.clone());
     let plan = stage.claim.graph().blueprint().plan().clone();
-    let start = move |words: &[u32]| Traced::run(&program, &inputs(words), &plan, &mut Silent);
+    let start = move |words: &[u32]| {
+        let inputs = Inputs::new(claim_words(words), preimages.clone());
+        Traced::run(&program, &inputs, &plan, &mut Silent)
+    };
     let leaves = |after| {
         let leaves = stage.claim.trees().leaves(dispute, after);
         leaves.expect("Open and Path have disprove leaves").clone()
@@ -76,8 +82,11 @@ pub fn honest(stage: &Stage<'_>, dispute: usize, program: &Program) -> AnyPolicy
 
 /// What a program reads in a scene: claim words and no preimages.
 pub fn inputs(words: &[u32]) -> Inputs {
-    let claim = zkvm_emulator::ClaimWords::new(words.to_vec()).expect("a plan has at most 192 claim words");
-    Inputs::new(claim, Preimages::default())
+    Inputs::new(claim_words(words), Preimages::default())
+}
+
+fn claim_words(words: &[u32]) -> ClaimWords {
+    ClaimWords::new(words.to_vec()).expect("a plan has at most 192 claim words")
 }
 
 /// The parts of a scene.
@@ -102,11 +111,6 @@ pub struct Scene<'a> {
     pub expected: Outcome,
 }
 
-struct Watcher {
-    player: WatchtowerPlayer<AnyPolicy>,
-    hands: WatchtowerHands,
-}
-
 /// Plays a scene to its end and checks it.
 ///
 /// # Errors
@@ -117,81 +121,19 @@ pub fn play(
     audience: &mut dyn Audience,
 ) -> Result<SceneReport, SceneError> {
     let plan = stage.claim.graph().blueprint().plan().clone();
-    let count = scene.policies.len();
     let mut run = scene.run;
-    let mut operator = OperatorPlayer::new(
-        plan.clone(),
-        stage.deadlines,
-        count,
-        scene.words.clone(),
-        &mut run,
-    )?;
-    let disputes = 0..count as u8;
-    let mut hands = OperatorHands::new(
-        stage.cast.operator,
-        stage.cast.claim_keys(),
-        disputes.clone().map(|d| stage.cast.operator_keys(d)).collect(),
-        Box::new(MemoryGuard::new()),
-    );
-    let mut watchers: Vec<Watcher> = disputes
-        .zip(scene.policies)
-        .map(|(d, policy)| {
-            let index = usize::from(d);
-            Watcher {
-                player: WatchtowerPlayer::new(plan.clone(), stage.deadlines, count, index, policy),
-                hands: WatchtowerHands::new(
-                    stage.cast.watchtowers[index].key,
-                    index,
-                    stage.cast.watchtower_keys(d),
-                    Box::new(MemoryGuard::new()),
-                ),
-            }
-        })
-        .collect();
-    let mut disproved_by = None;
+    let guard = || Box::new(MemoryGuard::new());
+    let operator = OperatorSeat::new(stage, &scene.words, Box::new(&mut run), guard())?;
+    let watchtowers = scene.policies.into_iter().enumerate();
+    let watchtowers = watchtowers.map(|(d, policy)| WatchtowerSeat::new(stage, d, policy, guard()));
+    let watchtowers = watchtowers.collect();
     let limit = u32::from(stage.deadlines.release) + 10;
+    let mut game = Game::new(stage, operator, watchtowers)?;
     let mut blocks = 0;
     loop {
-        for duty in operator.duties() {
-            if is_silent(scene.silent_from, &duty, &plan) {
-                continue;
-            }
-            let answering = match &duty {
-                Duty::Send { dispute, content } => operator.answering(*dispute, content),
-                _ => None,
-            };
-            let tx = hands.act(&stage.claim, operator.log(), &duty, answering.as_ref())?;
-            stage.send(Who::Operator, &tx)?;
-        }
-        for watcher in &mut watchers {
-            for duty in watcher.player.duties() {
-                if let Duty::Disprove {
-                    dispute, after, leaf, ..
-                } = &duty
-                {
-                    let leaves = stage.claim.trees().leaves(*dispute, *after);
-                    disproved_by = leaves
-                        .and_then(|l| l.id(*leaf))
-                        .map(|id| format!("{}: {id:?}", id.family()));
-                }
-                let tx = watcher.hands.act(&stage.claim, watcher.player.log(), &duty)?;
-                stage.send(Who::Watchtower, &tx)?;
-            }
-        }
-        let (height, txs) = stage.mine(audience)?;
-        let mut events = vec![Event::Block { height }];
-        for tx in &txs {
-            if let Some(event) = stage.claim.read(height, tx).and_then(|seen| seen.event) {
-                events.push(event?);
-            }
-        }
-        for event in events {
-            operator.on_event(event.clone());
-            for watcher in &mut watchers {
-                watcher.player.on_event(event.clone());
-            }
-        }
-        if is_over(operator.log()) {
+        game.act(|who, duty| who == Who::Operator && is_silent(scene.silent_from, duty, &plan))?;
+        game.mine(audience)?;
+        if is_over(game.operator.player.log()) {
             break;
         }
         blocks += 1;
@@ -202,14 +144,16 @@ pub fn play(
             });
         }
     }
-    let log = operator.log();
-    let outcome = outcome(log).ok_or_else(|| SceneError::Outcome {
+    let challenged = (0..game.watchtowers.len()).find(|&d| game.operator.player.log().challenged(d));
+    let disproved_by = challenged.and_then(|d| game.conviction(d)).map(str::to_owned);
+    let log = game.operator.player.log().clone();
+    drop(game);
+    let outcome = outcome(&log).ok_or_else(|| SceneError::Outcome {
         scene: scene.name.into(),
         expected: scene.expected.name(),
         got: "undecided".into(),
     })?;
-    let (search, disputed_step) = narrowing(log, &plan);
-    drop(operator);
+    let (search, disputed_step) = narrowing(&log, &plan);
     let disputed_instruction = disputed_step.and_then(|step| {
         let record = run.record(step).ok()?;
         Some(zkvm_emulator::explain::explain(scene.program, &record))
@@ -259,13 +203,14 @@ fn is_silent(from: Option<Message>, duty: &Duty, plan: &Plan) -> bool {
     position(content.message()) >= position(from)
 }
 
-/// The claim is settled, or burned and no dispute is open.
-fn is_over(log: &ClaimLog) -> bool {
+/// Whether the claim is settled, or burned and no dispute is open.
+pub fn is_over(log: &ClaimLog) -> bool {
     let open = (0..log.disputes().len()).any(|d| log.challenged(d) && log.disputes()[d].ending().is_none());
     log.asset_spent() && !open
 }
 
-fn outcome(log: &ClaimLog) -> Option<Outcome> {
+/// How a claim stands: `None` while it is undecided.
+pub fn outcome(log: &ClaimLog) -> Option<Outcome> {
     let mut endings = log.disputes().iter().filter_map(|d| d.ending());
     if endings
         .clone()

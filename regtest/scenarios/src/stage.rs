@@ -14,7 +14,7 @@ use bridge::{Blocks, TxName};
 use ocp::{Deadlines, Plan};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
-use regtest::{Accepted, TestNode};
+use regtest::{Accepted, ChainError, TestNode};
 use zkvm_emulator::Program;
 
 use crate::cast::{Cast, x_only};
@@ -91,6 +91,25 @@ impl<'n> Stage<'n> {
         setting: &Setting,
         audience: &mut dyn Audience,
     ) -> Result<Stage<'n>, SceneError> {
+        let mut stage = Stage::sign(node, setting, audience)?;
+        let deposit = stage.claim.graph().deposit();
+        let deposit = deposit
+            .finalize(stage.claim.signatures())
+            .map_err(bridge::act::ActError::from)?;
+        stage.send(Who::User, &deposit)?;
+        stage.mine(audience)?;
+        Ok(stage)
+    }
+
+    /// Everything before the deposit: the user has asked for it, and the members have signed, but nobody has sent it.
+    ///
+    /// # Errors
+    /// [`SceneError`].
+    pub fn sign(
+        node: &'n mut TestNode,
+        setting: &Setting,
+        audience: &mut dyn Audience,
+    ) -> Result<Stage<'n>, SceneError> {
         let plan = &setting.plan;
         let cast = Cast::new(setting.seed, setting.watchtowers, setting.other_signers);
         let deadlines = Deadlines::tightest(plan, CONFIRMATIONS, REACTION, REORG)?;
@@ -125,23 +144,19 @@ impl<'n> Stage<'n> {
         claim.add_signatures(graph_signatures);
         let deposit_signature = members.sign(&claim, Phase::Deposit, &unspent, &mut rng)?;
         claim.add_signatures(deposit_signature);
-        let mut stage = Stage {
+        Ok(Stage {
             node,
             cast,
             claim,
             deadlines,
             sent: HashMap::new(),
             timeline: Vec::new(),
-        };
-        let deposit = stage
-            .claim
-            .graph()
-            .deposit()
-            .finalize(stage.claim.signatures())
-            .map_err(bridge::act::ActError::from)?;
-        stage.send(Who::User, &deposit)?;
-        stage.mine(audience)?;
-        Ok(stage)
+        })
+    }
+
+    /// All confirmed transactions in order.
+    pub fn timeline(&self) -> &[TimelineEntry] {
+        &self.timeline
     }
 
     /// Sends a transaction of the graph unless it was sent before.
@@ -172,7 +187,13 @@ impl<'n> Stage<'n> {
         chain.mine(1)?;
         let height = chain.height()?;
         let txs = chain.block_txs(height)?;
-        for tx in &txs {
+        self.enter(height, &txs, audience);
+        Ok((height, txs))
+    }
+
+    /// Enters a block's transactions into the timeline.
+    fn enter(&mut self, height: u32, txs: &[Transaction], audience: &mut dyn Audience) {
+        for tx in txs {
             let txid = tx.compute_txid();
             if let Some((who, name, accepted)) = self.sent.get(&txid) {
                 let entry = TimelineEntry {
@@ -189,7 +210,36 @@ impl<'n> Stage<'n> {
                 self.timeline.push(entry);
             }
         }
-        Ok((height, txs))
+    }
+
+    /// Replaces the last `depth` blocks by `blocks`, more than `depth`, which hold just these transactions. What is neither in
+    /// them nor back in the mempool counts as never sent. Gives the height of the last block that stays.
+    ///
+    /// # Errors
+    /// The node's, also for blocks that are not valid.
+    pub fn reorganise(&mut self, depth: u32, blocks: &[Vec<Transaction>]) -> Result<u32, SceneError> {
+        let chain = self.node.chain();
+        let tip = chain.height()?;
+        let stays = tip.checked_sub(depth).ok_or(ChainError::TooDeep { depth, tip })?;
+        if depth > 0 {
+            chain.invalidate(chain.block_hash(stays + 1)?)?;
+        }
+        for txs in blocks {
+            chain.mine_exactly(txs)?;
+        }
+        let mut known: Vec<Txid> = chain.mempool()?;
+        known.extend(blocks.iter().flatten().map(Transaction::compute_txid));
+        let undone = |entry: &TimelineEntry| entry.height > u64::from(stays);
+        for entry in self.timeline.iter().filter(|entry| undone(entry)) {
+            if !known.contains(&entry.txid) {
+                self.sent.remove(&entry.txid);
+            }
+        }
+        self.timeline.retain(|entry| !undone(entry));
+        for (height, txs) in (stays + 1..).zip(blocks) {
+            self.enter(height, txs, &mut Nobody);
+        }
+        Ok(stays)
     }
 
     /// Whether the deposit is in the vault.

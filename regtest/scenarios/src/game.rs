@@ -1,0 +1,267 @@
+//! A claim being played: every party sits on a stage, does block by block what is due, and reads every block.
+//!
+//! Owns the loop that a daemon would run, without its waiting: [`Game::act`] sends what is due, [`Game::mine`] makes a block
+//! and lets everyone read it. Tests hold parties back, replace blocks, and take parties off their seats and put new ones there.
+//! A party's seat is all that it has: what it decides with ([`ocp::player`]), and what it signs with ([`bridge::operator`],
+//! [`bridge::watchtower`]) under its sign-once guard.
+
+use std::collections::BTreeMap;
+
+use bitcoin::Transaction;
+use bridge::TxName;
+use bridge::act::ActError;
+use bridge::operator::Operator as OperatorHands;
+use bridge::watchtower::Watchtower as WatchtowerHands;
+use ocp::player::operator::Player as OperatorPlayer;
+use ocp::player::watchtower::Player as WatchtowerPlayer;
+use ocp::player::{Duty, Event};
+use ocp::prover::Prover;
+use regtest::ChainError;
+use taptree_commit::guard::SignOnce;
+
+use crate::error::SceneError;
+use crate::play::AnyPolicy;
+use crate::report::Who;
+use crate::stage::{Audience, Stage};
+
+/// A sign-once guard of any kind.
+pub type AnyGuard = Box<dyn SignOnce + Send>;
+
+/// The operator.
+pub struct OperatorSeat<'r> {
+    /// Decides.
+    pub player: OperatorPlayer<Box<dyn Prover + 'r>>,
+    /// Signs.
+    pub hands: OperatorHands,
+}
+
+impl<'r> OperatorSeat<'r> {
+    /// An operator that claims `words`, which `run` accepts.
+    ///
+    /// # Errors
+    /// [`SceneError::Refused`] if it does not.
+    pub fn new(
+        stage: &Stage<'_>,
+        words: &[u32],
+        run: Box<dyn Prover + 'r>,
+        guard: AnyGuard,
+    ) -> Result<Self, SceneError> {
+        let plan = stage.claim.graph().blueprint().plan().clone();
+        let count = stage.cast.watchtowers.len();
+        let player = OperatorPlayer::new(plan, stage.deadlines, count, words.to_vec(), run)?;
+        let disputes = (0..count as u8).map(|d| stage.cast.operator_keys(d)).collect();
+        let hands = OperatorHands::new(stage.cast.operator, stage.cast.claim_keys(), disputes, guard);
+        Ok(OperatorSeat { player, hands })
+    }
+
+    /// All that is due, with its transactions.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub fn moves(&mut self, stage: &Stage<'_>) -> Result<Vec<(Duty, Transaction)>, ActError> {
+        let duties = self.player.duties();
+        duties
+            .into_iter()
+            .map(|duty| self.transaction(stage, duty))
+            .collect()
+    }
+
+    fn transaction(&mut self, stage: &Stage<'_>, duty: Duty) -> Result<(Duty, Transaction), ActError> {
+        let answering = match &duty {
+            Duty::Send { dispute, content } => self.player.answering(*dispute, content),
+            _ => None,
+        };
+        let log = self.player.log();
+        let tx = self.hands.act(&stage.claim, log, &duty, answering.as_ref())?;
+        Ok((duty, tx))
+    }
+}
+
+/// One watchtower.
+pub struct WatchtowerSeat {
+    /// Decides.
+    pub player: WatchtowerPlayer<AnyPolicy>,
+    /// Signs.
+    pub hands: WatchtowerHands,
+}
+
+impl WatchtowerSeat {
+    /// Watchtower number `dispute`, which judges by `policy`. It takes over the choices that are on record in `guard`.
+    pub fn new(stage: &Stage<'_>, dispute: usize, policy: AnyPolicy, guard: AnyGuard) -> Self {
+        let plan = stage.claim.graph().blueprint().plan().clone();
+        let count = stage.cast.watchtowers.len();
+        let keys = stage.cast.watchtower_keys(dispute as u8);
+        let mut player = WatchtowerPlayer::new(plan, stage.deadlines, count, dispute, policy);
+        player.restore(&*guard, &stage.cast.instance(dispute as u8));
+        let key = stage.cast.watchtowers[dispute].key;
+        let hands = WatchtowerHands::new(key, dispute, keys, guard);
+        WatchtowerSeat { player, hands }
+    }
+
+    /// All that is due, with its transactions.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub fn moves(&mut self, stage: &Stage<'_>) -> Result<Vec<(Duty, Transaction)>, ActError> {
+        let act = |hands: &mut WatchtowerHands, log, duty: Duty| {
+            let tx = hands.act(&stage.claim, log, &duty)?;
+            Ok((duty, tx))
+        };
+        let duties = self.player.duties();
+        let log = self.player.log();
+        duties
+            .into_iter()
+            .map(|duty| act(&mut self.hands, log, duty))
+            .collect()
+    }
+}
+
+/// A claim being played.
+pub struct Game<'s, 'n, 'r> {
+    /// Where.
+    pub stage: &'s mut Stage<'n>,
+    /// The operator.
+    pub operator: OperatorSeat<'r>,
+    /// The watchtowers, by number.
+    pub watchtowers: Vec<WatchtowerSeat>,
+    /// Height of the last block before the game.
+    start: u32,
+    /// The leaf that each dispute's watchtower has convicted with.
+    convictions: BTreeMap<usize, String>,
+    /// What the mempool refused because another watchtower burned the claim first.
+    late: Vec<TxName>,
+}
+
+impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
+    /// Everyone takes a seat.
+    ///
+    /// # Errors
+    /// The node's.
+    pub fn new(
+        stage: &'s mut Stage<'n>,
+        operator: OperatorSeat<'r>,
+        watchtowers: Vec<WatchtowerSeat>,
+    ) -> Result<Self, SceneError> {
+        let start = stage.node.chain().height()?;
+        Ok(Game {
+            stage,
+            operator,
+            watchtowers,
+            start,
+            convictions: BTreeMap::new(),
+            late: Vec::new(),
+        })
+    }
+
+    /// The leaf that the watchtower of `dispute` convicted with: family and name.
+    pub fn conviction(&self, dispute: usize) -> Option<&str> {
+        self.convictions.get(&dispute).map(String::as_str)
+    }
+
+    /// Wins in the form that burns the claim which came too late for the mempool. The form without is played next.
+    pub fn late(&self) -> &[TxName] {
+        &self.late
+    }
+
+    /// Everyone sends what is due, unless `is_absent` says that this party leaves this duty undone.
+    ///
+    /// # Errors
+    /// [`SceneError`]; a refused transaction above all, unless two watchtowers race for the claim: both burn it, one
+    /// can, and the other sees that in the next block.
+    pub fn act(&mut self, mut is_absent: impl FnMut(Who, &Duty) -> bool) -> Result<(), SceneError> {
+        let stage = &mut *self.stage;
+        let mut seats = vec![(Who::Operator, self.operator.moves(stage)?)];
+        for seat in &mut self.watchtowers {
+            seats.push((Who::Watchtower, seat.moves(stage)?));
+        }
+        for (who, moves) in seats {
+            for (duty, tx) in moves {
+                if is_absent(who, &duty) {
+                    continue;
+                }
+                if let Duty::Disprove {
+                    dispute, after, leaf, ..
+                } = duty
+                {
+                    let leaves = stage.claim.trees().leaves(dispute, after);
+                    if let Some(id) = leaves.and_then(|leaves| leaves.id(leaf)) {
+                        self.convictions
+                            .insert(dispute, format!("{}: {id:?}", id.family()));
+                    }
+                }
+                let burns = matches!(
+                    duty,
+                    Duty::Disprove { burn: true, .. } | Duty::Timeout { burn: true, .. }
+                );
+                match stage.send(who, &tx) {
+                    Err(SceneError::Refusal {
+                        source: ChainError::Rejected(_),
+                        ..
+                    }) if burns && self.late.len() + 1 < self.watchtowers.len() => {
+                        self.late.extend(stage.claim.reader().name(&tx.compute_txid()));
+                    }
+                    sent => sent?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a block from the mempool; everyone reads it.
+    ///
+    /// # Errors
+    /// The node's, and [`SceneError::Unreadable`].
+    pub fn mine(&mut self, audience: &mut dyn Audience) -> Result<(), SceneError> {
+        let (height, txs) = self.stage.mine(audience)?;
+        let events = events(self.stage, height, &txs)?;
+        self.tell(&events);
+        Ok(())
+    }
+
+    /// Replaces the last `depth` blocks by `blocks`, which hold just these transactions; everyone reads them.
+    ///
+    /// # Errors
+    /// The node's, also for blocks that are not valid.
+    pub fn reorganise(&mut self, depth: u32, blocks: &[Vec<Transaction>]) -> Result<(), SceneError> {
+        let height = self.stage.reorganise(depth, blocks)?;
+        let mut told = vec![Event::Reorg { height }];
+        for (height, txs) in (height + 1..).zip(blocks) {
+            told.extend(events(self.stage, height, txs)?);
+        }
+        self.tell(&told);
+        Ok(())
+    }
+
+    fn tell(&mut self, events: &[Event]) {
+        for event in events {
+            self.operator.player.on_event(event.clone());
+            for seat in &mut self.watchtowers {
+                seat.player.on_event(event.clone());
+            }
+        }
+    }
+
+    /// Everything that the chain has said since the game began: what a party that was restarted reads.
+    ///
+    /// # Errors
+    /// The node's, and [`SceneError::Unreadable`].
+    pub fn history(&self) -> Result<Vec<Event>, SceneError> {
+        let chain = self.stage.node.chain();
+        let mut told = Vec::new();
+        for height in self.start + 1..=chain.height()? {
+            told.extend(events(self.stage, height, &chain.block_txs(height)?)?);
+        }
+        Ok(told)
+    }
+}
+
+/// What a block says.
+fn events(stage: &Stage<'_>, height: u32, txs: &[Transaction]) -> Result<Vec<Event>, SceneError> {
+    let mut events = vec![Event::Block { height }];
+    for tx in txs {
+        if let Some(event) = stage.claim.read(height, tx).and_then(|seen| seen.event) {
+            events.push(event?);
+        }
+    }
+    Ok(events)
+}
