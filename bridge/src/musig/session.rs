@@ -11,6 +11,7 @@ use secp256k1_musig::musig::{
     AggregatedNonce, KeyAggCache, PartialSignature, PublicNonce, SecretNonce, Session, SessionSecretRand,
     new_nonce_pair,
 };
+use zeroize::Zeroizing;
 
 use super::nonce_log::{NonceLog, NonceLogError, Stage};
 use super::wire::{NonceBatch, PartialBatch, Proposal, SessionId, WireError, transcript};
@@ -171,11 +172,11 @@ impl<L: NonceLog> Signer<L> {
         let session = proposal.session();
         let jobs = graph.jobs(proposal.phase);
         let keys = key_cache(&self.committee, &jobs);
-        let seeds: Vec<[u8; 32]> = jobs
+        let seeds: Vec<Zeroizing<[u8; 32]>> = jobs
             .iter()
             .map(|_| {
-                let mut seed = [0; 32];
-                rng.fill_bytes(&mut seed);
+                let mut seed = Zeroizing::new([0; 32]);
+                rng.fill_bytes(seed.as_mut());
                 seed
             })
             .collect();
@@ -186,7 +187,7 @@ impl<L: NonceLog> Signer<L> {
             .map(|(job, seed)| {
                 // Bound to this signer, the aggregated key, the message and the session.
                 let (nonce, public) = new_nonce_pair(
-                    SessionSecretRand::assume_unique_per_nonce_gen(seed, &secret),
+                    SessionSecretRand::assume_unique_per_nonce_gen(*seed, &secret),
                     Some(&keys[&job.key]),
                     Some(secret),
                     self.keypair.public_key(),
@@ -197,7 +198,7 @@ impl<L: NonceLog> Signer<L> {
                     BoundNonce {
                         session,
                         sighash: job.sighash,
-                        nonce,
+                        nonce: Some(nonce),
                     },
                     public,
                 )
@@ -219,11 +220,21 @@ impl<L: NonceLog> Signer<L> {
     }
 }
 
-/// A secret nonce and the one message of the one session it may sign. Moved into its use; neither copied nor stored.
+/// A secret nonce and the one message of the one session it may sign. Moved into its use; neither copied nor stored, and
+/// erased if it is never used.
 struct BoundNonce {
     session: SessionId,
     sighash: [u8; 32],
-    nonce: SecretNonce,
+    /// Taken by its use.
+    nonce: Option<SecretNonce>,
+}
+
+impl Drop for BoundNonce {
+    fn drop(&mut self) {
+        if let Some(nonce) = &mut self.nonce {
+            nonce.non_secure_erase();
+        }
+    }
 }
 
 impl BoundNonce {
@@ -231,7 +242,7 @@ impl BoundNonce {
     ///
     /// Never in this module: nonces and jobs are kept in the same order. If that broke, signing must stop.
     fn sign(
-        self,
+        mut self,
         session: SessionId,
         job: &SigningJob,
         musig: &Session,
@@ -242,7 +253,11 @@ impl BoundNonce {
             self.session == session && self.sighash == job.sighash,
             "a nonce serves the message it was drawn for"
         );
-        musig.partial_sign(self.nonce, pair, key)
+        let nonce = self
+            .nonce
+            .take()
+            .expect("signing consumes the only owner of the nonce");
+        musig.partial_sign(nonce, pair, key)
     }
 }
 

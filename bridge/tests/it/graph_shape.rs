@@ -10,7 +10,7 @@ use bridge::incentives::{BUMP_CHILD_VBYTES, balances};
 use bridge::transactions::TemplateError;
 use bridge::weight::{MAX_BUMP_VBYTES, MAX_MESSAGE_VBYTES, P2TR_DUST};
 use bridge::{BuildError, Graph, SatPerVbyte, SignatureError, SignatureSet, TermsError, TxName};
-use bridge::{Nominations, Phase};
+use bridge::{Committee, Nominations, Party, Phase, Seat};
 use ocp::{Message, Plan, Side};
 
 use crate::engine::{all, valid};
@@ -457,4 +457,139 @@ fn a_signature_set_survives_its_encoding_and_nothing_else_does() {
     assert!(matches!(forged(bytes.len() - 33), SignatureError::Invalid { .. }));
     let other = World::offline(34);
     assert!(SignatureSet::decode(&bytes, &other.graph, Phase::Graph).is_err());
+}
+
+#[test]
+fn every_ending_pays_out_pot_and_budget_and_burns_its_part() {
+    let world = World::offline(36);
+    let amounts = world.graph.terms().amounts;
+    let pot = amounts.stake + amounts.bond;
+    for dispute in world.graph.disputes() {
+        let mut left: Vec<Amount> = vec![
+            dispute.challenge.template().unsigned().output[1..][..dispute.challenge.connectors().len()]
+                .iter()
+                .map(|out| out.value)
+                .sum(),
+        ];
+        for (message, _) in dispute.messages().skip(1) {
+            left.push(dispute.message(message).unwrap().budget_left());
+        }
+        assert!(
+            left.windows(2).all(|pair| pair[1] < pair[0]),
+            "the budget shrinks: {left:?}"
+        );
+        for (endings, left) in dispute.endings.iter().zip(left) {
+            let lates = endings.operator_late.iter().flatten().map(|late| late.template());
+            let disproves = endings
+                .disprove
+                .iter()
+                .flatten()
+                .map(|disprove| disprove.template());
+            let wins: Vec<_> = lates.chain(disproves).collect();
+            for template in &wins {
+                let [payout, burned] = &template.unsigned().output[..] else {
+                    panic!("{}: two outputs", template.name())
+                };
+                assert!(burned.script_pubkey.is_op_return());
+                assert_eq!(burned.value, amounts.burned);
+                let burns_claim = matches!(
+                    template.name(),
+                    TxName::OperatorLate {
+                        burns_claim: true,
+                        ..
+                    } | TxName::Disprove {
+                        burns_claim: true,
+                        ..
+                    }
+                );
+                let asset = if burns_claim {
+                    world.graph.kickoff().template().unsigned().output[0].value
+                } else {
+                    Amount::ZERO
+                };
+                let expected = pot + left + asset - amounts.burned - template.fee();
+                assert_eq!(payout.value, expected, "{}", template.name());
+            }
+            let lates = endings.watchtower_late.iter().map(|late| late.template());
+            let twice = endings.equivocation.iter().map(|twice| twice.template());
+            for template in lates.chain(twice) {
+                let [payout] = &template.unsigned().output[..] else {
+                    panic!("{}: one output", template.name())
+                };
+                assert_eq!(payout.value, pot + left - template.fee(), "{}", template.name());
+            }
+            assert_eq!(
+                wins.is_empty(),
+                endings.after.sender() == Side::Operator
+                    && endings.after != Message::Open
+                    && endings.after != Message::Path
+            );
+        }
+    }
+}
+
+fn graph_for(watchtowers: usize) -> Result<Graph, BuildError> {
+    let mut terms = terms();
+    let members = (0..=watchtowers).map(|seat| {
+        let mut secret = [7; 32];
+        secret[..8].copy_from_slice(&(1 + seat as u64).to_be_bytes());
+        secp256k1_musig::Keypair::from_secret_bytes(secret)
+            .unwrap()
+            .public_key()
+    });
+    terms.committee = Committee::new(members.collect()).unwrap();
+    let own = |w: usize| {
+        let mut secret = [8; 32];
+        secret[..8].copy_from_slice(&(1 + w as u64).to_be_bytes());
+        let secp = bitcoin::secp256k1::Secp256k1::new();
+        x(&bitcoin::secp256k1::Keypair::from_seckey_slice(&secp, &secret).unwrap())
+    };
+    terms.watchtowers = (0..watchtowers)
+        .map(|w| Party {
+            seat: Seat(1 + w as u16),
+            key: own(w),
+        })
+        .collect();
+    let keys = (0..watchtowers).map(own).collect();
+    let trees = TestTrees::new(
+        crate::world::plan(),
+        terms.committee.key(),
+        x(&operator()),
+        keys,
+        37,
+    );
+    let mut nominations = made_up_nominations(37);
+    let first = nominations.bonds[0];
+    nominations.bonds = (0..watchtowers as u32)
+        .map(|vout| bitcoin::OutPoint { vout, ..first })
+        .collect();
+    Graph::build(&terms, &nominations, &trees)
+}
+
+#[test]
+fn a_claim_has_room_for_one_and_for_many_watchtowers() {
+    for watchtowers in [1, 7] {
+        let graph = graph_for(watchtowers).unwrap();
+        assert_eq!(graph.disputes().len(), watchtowers);
+        assert_eq!(
+            graph.take_uncontested().template().spends().len(),
+            2 + watchtowers
+        );
+        let names: std::collections::BTreeSet<TxName> =
+            graph.templates().iter().map(|tx| tx.name()).collect();
+        assert_eq!(names.len(), graph.templates().len(), "names are unique");
+        let txids: std::collections::BTreeSet<_> = graph.templates().iter().map(|tx| tx.txid()).collect();
+        assert_eq!(txids.len(), names.len(), "so are transactions");
+    }
+}
+
+#[test]
+fn a_claim_without_watchtowers_is_refused() {
+    let mut none = terms();
+    none.watchtowers.clear();
+    let error = Graph::build(&none, &made_up_nominations(38), &trees(38)).unwrap_err();
+    assert_eq!(
+        error,
+        BuildError::Terms(TermsError::Watchtowers { limit: 256, got: 0 })
+    );
 }
