@@ -3,6 +3,10 @@
 //! The loader decides what PROGRAM means, so two parties that read one file differently would dispute for nothing:
 //! whatever is not plainly a static big-endian MIPS executable with exactly one read-only code segment is refused, each
 //! defect with an error of its own. Reads are bounds-checked; no byte string makes it panic.
+//!
+//! An attacker hands in a small file that asks for much: many segments over the same bytes, many symbols with one long
+//! name. Nothing is copied before every header is checked; segments that together hold more than the file are refused,
+//! and so names of symbols that together are longer than their table allows. Memory and time are linear in the file.
 
 use crate::step::{ADDRESS_END, ADDRESS_START, CodeRange};
 
@@ -59,6 +63,20 @@ pub enum ElfError {
     HeaderSize {
         /// The size.
         got: u16,
+    },
+    /// More loadable segments than any linker makes.
+    #[error("more than {limit} loadable segments")]
+    ManySegments {
+        /// The most.
+        limit: usize,
+    },
+    /// Segments that together hold more bytes than the file: some share bytes.
+    #[error("segments hold {got} bytes together, expected at most the file's {len}")]
+    SharedBytes {
+        /// Bytes of all segments up to the one that exceeds the file.
+        got: u64,
+        /// Length of the file.
+        len: u64,
     },
     /// The file wants a dynamic linker or has a dynamic section.
     #[error("dynamically linked, expected a static executable")]
@@ -200,6 +218,13 @@ const PF_WRITE: u32 = 2;
 const SHT_SYMTAB: u32 = 2;
 const STT_FUNC: u8 = 2;
 
+/// Most loadable segments: linkers make fewer than ten.
+const MAX_SEGMENTS: usize = 64;
+/// Longest symbol name that is kept, in bytes; longer ones are cut. Names serve people only.
+const MAX_NAME: usize = 256;
+/// Bytes of all names together, in lengths of the string table. Linkers may let names share their ends, so more than one.
+const NAMES_PER_TABLE: usize = 4;
+
 struct File<'a>(&'a [u8]);
 
 impl<'a> File<'a> {
@@ -270,10 +295,11 @@ impl Elf {
         }
         let headers = file.bytes("program headers", offset.into(), 32 * u64::from(count))?;
 
-        let mut segments = Vec::new();
-        let mut code: Option<Segment> = None;
+        let mut loads: Vec<Load> = Vec::new();
+        let mut code: Option<Load> = None;
         let mut header_address = None;
         let mut is_go = false;
+        let mut held = 0;
         for (index, header) in headers.chunks_exact(32).enumerate() {
             match word(header, 0) {
                 PT_INTERP | PT_DYNAMIC => return Err(ElfError::Dynamic),
@@ -284,16 +310,26 @@ impl Elf {
                 PT_LOAD => {}
                 _ => continue,
             }
-            let Some(segment) = segment(&file, index, header)? else {
+            let Some(load) = load(&file, index, header)? else {
                 continue;
             };
+            if loads.len() == MAX_SEGMENTS {
+                return Err(ElfError::ManySegments { limit: MAX_SEGMENTS });
+            }
+            held += load.bytes.len() as u64;
+            if held > bytes.len() as u64 {
+                return Err(ElfError::SharedBytes {
+                    got: held,
+                    len: bytes.len() as u64,
+                });
+            }
             let (file_offset, flags) = (word(header, 4), word(header, 24));
             if let Some(distance) = offset.checked_sub(file_offset)
-                && u64::from(distance) + headers.len() as u64 <= segment.bytes.len() as u64
+                && u64::from(distance) + headers.len() as u64 <= load.bytes.len() as u64
             {
-                header_address = Some(segment.address + distance);
+                header_address = Some(load.address + distance);
             }
-            if segment.is_code {
+            if load.is_code {
                 if flags & PF_WRITE != 0 {
                     return Err(ElfError::WritableCode { index });
                 }
@@ -303,13 +339,13 @@ impl Elf {
                         second: index,
                     });
                 }
-                code = Some(segment.clone());
+                code = Some(load);
             }
-            is_go |= flags & PF_WRITE != 0 && has_go_build_information(&segment.bytes);
-            segments.push(segment);
+            is_go |= flags & PF_WRITE != 0 && has_go_build_information(load.bytes);
+            loads.push(load);
         }
-        segments.sort_by_key(|segment| segment.address);
-        for pair in segments.windows(2) {
+        loads.sort_by_key(|load| load.address);
+        for pair in loads.windows(2) {
             if pair[0].end() > pair[1].address {
                 let (a, b) = (pair[0].index, pair[1].index);
                 return Err(ElfError::Overlap {
@@ -334,12 +370,11 @@ impl Elf {
                 end: code.end,
             });
         }
-        let mut symbols = symbols(&file, header).unwrap_or_default();
-        symbols.retain(|symbol| code.contains(symbol.address));
+        let mut symbols = symbols(&file, header, code).unwrap_or_default();
         symbols.sort();
         Ok(Elf {
             entry,
-            segments,
+            segments: loads.into_iter().map(Load::copy).collect(),
             code,
             program_headers: header_address.map(|address| (address, count)),
             symbols,
@@ -358,8 +393,35 @@ impl Elf {
     }
 }
 
-/// Reads one PT_LOAD; `None` if it is empty.
-fn segment(file: &File<'_>, index: usize, header: &[u8]) -> Result<Option<Segment>, ElfError> {
+/// A PT_LOAD whose bytes are still the file's.
+#[derive(Clone, Copy)]
+struct Load<'a> {
+    index: usize,
+    address: u32,
+    bytes: &'a [u8],
+    memory_len: u32,
+    is_code: bool,
+}
+
+impl Load<'_> {
+    fn end(&self) -> u32 {
+        // Checked by `load` to stay within the valid addresses.
+        self.address + self.memory_len
+    }
+
+    fn copy(self) -> Segment {
+        Segment {
+            index: self.index,
+            address: self.address,
+            bytes: self.bytes.to_vec(),
+            memory_len: self.memory_len,
+            is_code: self.is_code,
+        }
+    }
+}
+
+/// Checks one PT_LOAD; `None` if it is empty.
+fn load<'a>(file: &File<'a>, index: usize, header: &[u8]) -> Result<Option<Load<'a>>, ElfError> {
     let (offset, address) = (word(header, 4), word(header, 8));
     let (file_len, memory_len, flags) = (word(header, 16), word(header, 20), word(header, 24));
     if file_len > memory_len {
@@ -376,8 +438,8 @@ fn segment(file: &File<'_>, index: usize, header: &[u8]) -> Result<Option<Segmen
     if start < ADDRESS_START.into() || end > ADDRESS_END.into() {
         return Err(ElfError::SegmentRange { index, start, end });
     }
-    let bytes = file.bytes("segment", offset.into(), file_len.into())?.to_vec();
-    Ok(Some(Segment {
+    let bytes = file.bytes("segment", offset.into(), file_len.into())?;
+    Ok(Some(Load {
         index,
         address,
         bytes,
@@ -399,8 +461,9 @@ fn has_go_build_information(data: &[u8]) -> bool {
         .any(|chunk| chunk.starts_with(b"\xff Go buildinf:"))
 }
 
-/// Function symbols of the symbol table; `None` if there is none or it is damaged.
-fn symbols(file: &File<'_>, header: &[u8]) -> Option<Vec<Symbol>> {
+/// Function symbols of the symbol table that lie in `code`; `None` if there is none or it is damaged, in particular if its
+/// names are longer together than distinct names could be.
+fn symbols(file: &File<'_>, header: &[u8], code: CodeRange) -> Option<Vec<Symbol>> {
     let (offset, size, count) = (word(header, 32), half(header, 46), half(header, 48));
     if size != 40 {
         return None;
@@ -416,19 +479,23 @@ fn symbols(file: &File<'_>, header: &[u8]) -> Option<Vec<Symbol>> {
         .chunks_exact(40)
         .find(|section| word(section, 4) == SHT_SYMTAB)?;
     let names = content(sections.chunks_exact(40).nth(word(table, 24) as usize)?)?;
+    let mut left = names.len().checked_mul(NAMES_PER_TABLE)?;
     let mut symbols = Vec::new();
     for symbol in content(table)?.chunks_exact(16) {
-        if symbol[12] & 15 != STT_FUNC {
+        let address = word(symbol, 4);
+        if symbol[12] & 15 != STT_FUNC || !code.contains(address) {
             continue;
         }
         let Some(name) = names.get(word(symbol, 0) as usize..) else {
             continue;
         };
+        let name = &name[..name.len().min(MAX_NAME)];
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         if !name.is_empty() {
             let name = String::from_utf8_lossy(name).into_owned();
+            left = left.checked_sub(name.len())?;
             symbols.push(Symbol {
-                address: word(symbol, 4),
+                address,
                 size: word(symbol, 8),
                 name,
             });

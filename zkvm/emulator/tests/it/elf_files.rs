@@ -193,6 +193,134 @@ fn code_that_is_not_one_read_only_segment() {
     }
 }
 
+/// A file of `len` bytes, nearly all zero, with the given (offset, address, bytes, flags) of PT_LOADs.
+fn sparse(loads: &[(u32, u32, u32, u32)], len: usize) -> Vec<u8> {
+    let mut file = elf(0x1_0000, &vec![load(0, vec![], 0); loads.len()]);
+    for (index, (offset, address, bytes, flags)) in loads.iter().enumerate() {
+        let header = bytes_of(&[1, *offset, *address, *address, *bytes, *bytes, *flags, 4]);
+        file[52 + 32 * index..][..32].copy_from_slice(&header);
+    }
+    file.resize(len, 0);
+    file
+}
+
+#[test]
+fn segments_that_share_bytes_of_the_file_are_refused_before_they_are_copied() {
+    let len = 4 << 20;
+    // At one address or at many, from the first shared byte on.
+    let same: Vec<_> = (0..200).map(|_| (0, 0x1000_0000, len, 4)).collect();
+    let apart: Vec<_> = (0..60).map(|n| (0, 0x1000_0000 + n * len, len, 4)).collect();
+    for loads in [same, apart] {
+        assert_eq!(
+            error(&sparse(&loads, len as usize)),
+            ElfError::SharedBytes {
+                got: 2 * u64::from(len),
+                len: len.into()
+            }
+        );
+    }
+    let by_a_byte = [
+        (0, 0x1_0000, 0x800, CODE),
+        (0x7ff, 0x2_0000, 0x800, 4),
+        (0xfff, 0x3_0000, 2, 4),
+    ];
+    assert_eq!(
+        error(&sparse(&by_a_byte, 0x1001)),
+        ElfError::SharedBytes {
+            got: 0x1002,
+            len: 0x1001
+        }
+    );
+    assert!(Program::from_elf(&sparse(&by_a_byte[..2], 0x1000)).is_ok());
+}
+
+#[test]
+fn more_segments_than_any_linker_makes_are_refused() {
+    let loads = |count: u32| -> Vec<_> {
+        let more = (1..count).map(|n| (0x800 + n, 0x2_0000 + 0x1000 * n, 1, 4));
+        [(0x800, 0x1_0000, 4, CODE)].into_iter().chain(more).collect()
+    };
+    for (count, refused) in [(64, false), (65, true), (65_535, true)] {
+        let file = sparse(&loads(count), 0x1000 + 32 * count as usize + count as usize);
+        match Elf::parse(&file) {
+            Ok(elf) => assert!(!refused && elf.segments.len() == 64),
+            Err(error) => assert!(
+                refused && error == ElfError::ManySegments { limit: 64 },
+                "{error}"
+            ),
+        }
+    }
+    // Headers without memory are no segments.
+    let mut empty = loads(1);
+    empty.extend(vec![(0, 0x3_0000, 0, 4); 1_000]);
+    assert!(Program::from_elf(&sparse(&empty, 0x1_0000)).is_ok());
+}
+
+/// [`good`] with a symbol table of (name's offset, address) and these names.
+fn with_symbols(symbols: &[(u32, u32)], names: &[u8]) -> Vec<u8> {
+    let mut file = good();
+    let sections = file.len() as u32;
+    let table = sections + 3 * 40;
+    let bytes = 16 * symbols.len() as u32;
+    for section in [
+        [0; 4],
+        [2, table, bytes, 2],
+        [3, table + bytes, names.len() as u32, 0],
+    ] {
+        let [kind, offset, len, link] = section;
+        file.extend(bytes_of(&[0, kind, 0, 0, offset, len, link, 0, 0, 0]));
+    }
+    for (name, address) in symbols {
+        file.extend(bytes_of(&[*name, *address, 4, 0x0200_0001]));
+    }
+    file.extend(names);
+    file[32..36].copy_from_slice(&sections.to_be_bytes());
+    file[46..50].copy_from_slice(&[0, 40, 0, 3]);
+    file
+}
+
+fn symbols(file: &[u8]) -> Vec<(u32, String)> {
+    let found = Elf::parse(file).unwrap().symbols.into_iter();
+    found.map(|symbol| (symbol.address, symbol.name)).collect()
+}
+
+#[test]
+fn symbols_are_those_of_code_with_names_of_bounded_length() {
+    let names = [b"main\0printf\0".as_slice(), &[b'a'; 5_000]].concat();
+    let file = with_symbols(
+        &[
+            (5, 0x1_0004),
+            (0, 0x1_0000),
+            (0, 0x2_0000),
+            (0, 0x1_000c),
+            (u32::MAX, 0x1_0000),
+            (12, 0x1_0008),
+        ],
+        &names,
+    );
+    let cut = "a".repeat(256);
+    let expected = [(0x1_0000, "main"), (0x1_0004, "printf"), (0x1_0008, &cut)];
+    assert_eq!(symbols(&file), expected.map(|(at, name)| (at, name.to_owned())));
+    // Names that share their ends, as a linker may let them.
+    let shared = with_symbols(&[(0, 0x1_0000), (1, 0x1_0004), (2, 0x1_0008)], b"abcd\0");
+    assert_eq!(symbols(&shared).len(), 3);
+}
+
+#[test]
+fn many_symbols_with_one_long_name_are_a_damaged_table() {
+    let name = vec![b'a'; 2 << 10];
+    let all_in_code = vec![(0, 0x1_0000); 65_000];
+    assert_eq!(symbols(&with_symbols(&all_in_code, &name)), []);
+    // The bound is four lengths of the table: thirty-two names of 256 bytes in one of 2 KiB.
+    assert_eq!(symbols(&with_symbols(&all_in_code[..32], &name)).len(), 32);
+    assert_eq!(symbols(&with_symbols(&all_in_code[..33], &name)), []);
+    // Bytes that are no text count as what they become.
+    assert_eq!(symbols(&with_symbols(&all_in_code[..11], &[0xff; 2 << 10])), []);
+    // Outside code they cost nothing.
+    let elsewhere = vec![(0, 0x2_0000); 65_000];
+    assert_eq!(symbols(&with_symbols(&elsewhere, &name)), []);
+}
+
 #[test]
 fn go_programs_without_room_for_their_kernel() {
     for address in [0x1000, 0x5ffc] {

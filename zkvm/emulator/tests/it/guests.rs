@@ -374,7 +374,10 @@ fn sources_give_the_committed_files() {
     let build = Command::new("sh")
         .arg(folder().join("build.sh"))
         .arg(out.path())
-        .env("GUESTS_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests"))
+        .env(
+            "GUESTS_CACHE",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests"),
+        )
         .output()
         .expect("runs sh");
     let said = String::from_utf8_lossy(&build.stderr);
