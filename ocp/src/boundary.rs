@@ -169,7 +169,7 @@ mod tests {
     fn the_rule_equals_the_walk_for_all_choices_and_prefixes() {
         for rounds in [vec![2, 2, 2, 2], vec![8, 4, 2], vec![4, 16], vec![16]] {
             let log2 = rounds.iter().map(|n: &u8| n.trailing_zeros() as u8).sum();
-            let plan = Plan::new(log2, rounds.clone(), 0).unwrap();
+            let plan = Plan::new(log2, rounds.clone(), 1).unwrap();
             for cut in 0..=rounds.len() {
                 for choices in sequences(&rounds[..cut]) {
                     let (left, right) = walked(&plan, &choices);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn exactly_one_case_applies_and_it_is_the_boundary() {
-        let plan = Plan::new(6, vec![4, 8, 2], 0).unwrap();
+        let plan = Plan::new(6, vec![4, 8, 2], 1).unwrap();
         for end in [End::Left, End::Right] {
             let cases = cases(&plan, end);
             // Constant, then parts - 1 slots for each preceding choice.
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn all_first_meets_the_program_and_all_last_the_accepted_state() {
-        let plan = Plan::new(6, vec![4, 8, 2], 0).unwrap();
+        let plan = Plan::new(6, vec![4, 8, 2], 1).unwrap();
         assert_eq!(boundary(&plan, End::Left, &[0, 0, 0]), Boundary::Program);
         assert_eq!(boundary(&plan, End::Right, &[3, 7, 1]), Boundary::Accepted);
         let slot = ValueId::Search {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_case_does_not_apply_to_missing_choices() {
-        let plan = Plan::new(2, vec![2, 2], 0).unwrap();
+        let plan = Plan::new(2, vec![2, 2], 1).unwrap();
         assert!(cases(&plan, End::Left).iter().all(|c| !c.applies(&[0])));
     }
 }

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_dispute_longer_than_a_relative_locktime_is_refused() {
-        let plan = Plan::uniform(48, 2, 0).unwrap();
+        let plan = Plan::uniform(48, 2, 1).unwrap();
         assert!(matches!(
             Deadlines::tightest(&plan, 100, 600, 50),
             Err(DeadlineError::OutOfRange {

@@ -49,8 +49,9 @@ pub enum PlanError {
         /// Exponent the rounds reach.
         got: u32,
     },
-    /// Too many claim words.
-    #[error("claim words: expected at most {MAX_CLAIM_WORDS}, got {got}")]
+    /// No claim word or too many. Signing a claim word is what only the operator can do: without one, whoever holds the
+    /// n-of-n's signatures could send the kickoff and put the operator's stakes at risk.
+    #[error("claim words: expected 1..={MAX_CLAIM_WORDS}, got {got}")]
     ClaimWords {
         /// Words given.
         got: u8,
@@ -127,8 +128,8 @@ impl Plan {
     /// A plan over `2^log2_steps` steps with `rounds[r]` parts in round `r` and `claim_words` words at kickoff.
     ///
     /// # Errors
-    /// Steps out of range, a round that is not cut in 2, 4, 8 or 16, a product other than the steps, too many
-    /// claim words.
+    /// Steps out of range, a round that is not cut in 2, 4, 8 or 16, a product other than the steps, no claim word
+    /// or too many.
     pub fn new(log2_steps: u8, rounds: Vec<u8>, claim_words: u8) -> Result<Plan, PlanError> {
         if !(1..=MAX_LOG2_STEPS).contains(&log2_steps) {
             return Err(PlanError::Steps { got: log2_steps });
@@ -145,7 +146,7 @@ impl Plan {
                 got,
             });
         }
-        if claim_words > MAX_CLAIM_WORDS {
+        if !(1..=MAX_CLAIM_WORDS).contains(&claim_words) {
             return Err(PlanError::ClaimWords { got: claim_words });
         }
         Ok(Plan {
@@ -333,47 +334,55 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
+    fn a_claim_without_words_or_with_too_many_is_refused() {
+        for got in [0, MAX_CLAIM_WORDS + 1, u8::MAX] {
+            assert_eq!(Plan::new(2, vec![4], got), Err(PlanError::ClaimWords { got }));
+        }
+        assert!(Plan::new(2, vec![4], 1).is_ok() && Plan::new(2, vec![4], MAX_CLAIM_WORDS).is_ok());
+    }
+
+    #[test]
     fn rounds_must_reach_single_steps() {
         assert!(Plan::new(32, vec![8; 10].into_iter().chain([4]).collect(), 8).is_ok());
         assert_eq!(
-            Plan::new(8, vec![16], 0),
+            Plan::new(8, vec![16], 1),
             Err(PlanError::Product { expected: 8, got: 4 })
         );
         assert_eq!(
-            Plan::new(8, vec![16, 16, 2], 0),
+            Plan::new(8, vec![16, 16, 2], 1),
             Err(PlanError::Product { expected: 8, got: 9 })
         );
         assert_eq!(
-            Plan::new(8, vec![16, 12], 0),
+            Plan::new(8, vec![16, 12], 1),
             Err(PlanError::Parts { round: 1, got: 12 })
         );
         assert_eq!(
-            Plan::new(8, vec![16, 1], 0),
+            Plan::new(8, vec![16, 1], 1),
             Err(PlanError::Parts { round: 1, got: 1 })
         );
         assert_eq!(
-            Plan::new(8, vec![32, 8], 0),
+            Plan::new(8, vec![32, 8], 1),
             Err(PlanError::Parts { round: 0, got: 32 })
         );
-        assert_eq!(Plan::new(0, vec![], 0), Err(PlanError::Steps { got: 0 }));
+        assert_eq!(Plan::new(0, vec![], 1), Err(PlanError::Steps { got: 0 }));
         assert_eq!(Plan::new(49, vec![2; 49], 0), Err(PlanError::Steps { got: 49 }));
         assert_eq!(
             Plan::new(4, vec![16], 193),
             Err(PlanError::ClaimWords { got: 193 })
         );
-        assert_eq!(Plan::uniform(4, 3, 0), Err(PlanError::Parts { round: 0, got: 3 }));
+        assert_eq!(Plan::uniform(4, 3, 1), Err(PlanError::Parts { round: 0, got: 3 }));
     }
 
     #[test]
     fn uniform_puts_the_remainder_last() {
-        let plan = Plan::uniform(32, 8, 0).unwrap();
+        let plan = Plan::uniform(32, 8, 1).unwrap();
         assert_eq!(plan.rounds(), [8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 4]);
-        assert_eq!(Plan::uniform(32, 16, 0).unwrap().rounds(), [16; 8]);
+        assert_eq!(Plan::uniform(32, 16, 1).unwrap().rounds(), [16; 8]);
     }
 
     #[test]
     fn every_choice_sequence_ends_at_its_own_step() {
-        let plan = Plan::new(7, vec![8, 4, 4], 0).unwrap();
+        let plan = Plan::new(7, vec![8, 4, 4], 1).unwrap();
         let mut seen = HashSet::new();
         for a in 0..8 {
             for b in 0..4 {
@@ -392,7 +401,7 @@ mod tests {
 
     #[test]
     fn choices_outside_their_round_are_refused() {
-        let plan = Plan::new(7, vec![8, 4, 4], 0).unwrap();
+        let plan = Plan::new(7, vec![8, 4, 4], 1).unwrap();
         assert_eq!(
             plan.interval(&[8]),
             Err(PlanError::Choice { round: 0, choice: 8 })

@@ -358,7 +358,8 @@ impl<'a> MessageLayout<'a> {
         if let (Some(choice), Some(value)) = (self.plan.made(message), content.made()) {
             preimages.push(reveal_own(choice, value)?);
         }
-        let mut signatures = Vec::new();
+        // All values of the message are recorded in one write, or none is.
+        let mut spoken = Vec::new();
         for (id, digits) in content.signed(self.plan) {
             let owner = match (secrets, id) {
                 (SideKeys::Operator { claim, .. }, ValueId::Claim(_)) => claim,
@@ -366,8 +367,11 @@ impl<'a> MessageLayout<'a> {
             };
             let value =
                 Value::from_nibbles(digits).map_err(|source| LayoutError::Value { message, id, source })?;
-            signatures.push((id, guard.sign(&owner.value(&id.slot(), id.digits())?, &value)?));
+            spoken.push((id, owner.value(&id.slot(), id.digits())?, value));
         }
+        let pairs: Vec<_> = spoken.iter().map(|(_, key, value)| (key, value)).collect();
+        let signed = guard.sign_all(&pairs)?;
+        let signatures = spoken.iter().map(|(id, ..)| *id).zip(signed).collect();
         Ok(Reveal {
             content,
             signatures,

@@ -104,6 +104,6 @@ mod tests {
         assert_eq!(count(8, Message::Demand), 1);
         assert_eq!(count(8, Message::Path), 3);
         assert_eq!(inputs(&Plan::uniform(32, 8, 192).unwrap(), Message::Kickoff), 4);
-        assert_eq!(inputs(&Plan::uniform(32, 8, 0).unwrap(), Message::Kickoff), 1);
+        assert_eq!(inputs(&Plan::uniform(32, 8, 1).unwrap(), Message::Kickoff), 1);
     }
 }

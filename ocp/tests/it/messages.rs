@@ -193,7 +193,7 @@ fn every_message_and_choice_of_a_small_plan_spends_and_parses() {
 
 #[test]
 fn a_round_of_sixteen_spreads_over_three_inputs_that_all_open_the_choice() {
-    let setup = Setup::new(Plan::new(8, vec![16, 16], 0).unwrap());
+    let setup = Setup::new(Plan::new(8, vec![16, 16], 1).unwrap());
     assert_eq!(inputs(&setup.plan, Message::Search(1)), 3);
     let payload = content(&setup.plan, Message::Search(1), Some(9), 0, 1);
     check(&setup, payload.clone());
@@ -295,7 +295,7 @@ fn a_changed_or_missing_item_does_not_spend() {
 
 #[test]
 fn the_operator_cannot_answer_a_choice_that_was_not_made() {
-    let setup = Setup::new(Plan::new(4, vec![4, 4], 0).unwrap());
+    let setup = Setup::new(Plan::new(4, vec![4, 4], 1).unwrap());
     let shown = setup.preimage(ChoiceId::Search(0), 2);
     let payload = content(&setup.plan, Message::Search(1), Some(1), 0, 5);
     let operator = setup.keys(Side::Operator);
@@ -373,7 +373,7 @@ fn the_wrong_side_and_impossible_payloads_are_refused() {
 
 #[test]
 fn inputs_that_answer_different_choices_parse_as_mixed() {
-    let setup = Setup::new(Plan::new(8, vec![16, 16], 0).unwrap());
+    let setup = Setup::new(Plan::new(8, vec![16, 16], 1).unwrap());
     let stack = |answered| {
         let payload = content(&setup.plan, Message::Search(1), Some(answered), 0, 1);
         stacks(&setup.spends(&setup.sign(payload, &mut MemoryGuard::new()).unwrap()))
