@@ -1,9 +1,11 @@
 //! Whole claims on a real bitcoind: the demo's scenes, every kind of lie, races, deadlines and faults.
 
 mod deadlines;
+mod faults;
 mod guest_lies;
 mod liars;
 mod lies;
+mod longest;
 mod money;
 mod programs;
 mod scenes;
