@@ -206,6 +206,43 @@ fn a_choice_that_is_replaced_by_another_costs_the_bond() {
 }
 
 #[test]
+fn an_operator_that_forgot_the_first_choice_does_not_answer_the_second() {
+    let mut node = TestNode::start().unwrap();
+    let trial = true_claim();
+    let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "forgotten choice");
+    let dir = tempfile::tempdir().unwrap();
+    let run = || Box::new(trial.truth());
+    let operator = OperatorSeat::new(&stage, &trial.words, run(), created(dir.path())).unwrap();
+    let policy = AnyPolicy(Box::new(Contrarian::new(vec![3, 2, 1], None)));
+    let watchtower = WatchtowerSeat::new(&stage, 0, policy, memory());
+    let mut game = Game::new(&mut stage, operator, vec![watchtower]).unwrap();
+    seats::play_until(&mut game, nobody_absent, |game| {
+        money::names(game.stage.timeline()).contains(&"Search 1 [w0]")
+    });
+    // Deeper than was assumed: the choice goes, and its answer with it.
+    let second = said_anew(&game, Content::Select { round: 0, choice: 6 });
+    let mut blocks = vec![vec![]; 6];
+    blocks[0] = vec![second];
+    game.reorganise(5, &blocks).unwrap();
+    let remembers = game.operator.moves(game.stage).unwrap();
+    assert!(
+        matches!(remembers[..], [(Duty::Equivocation { .. }, _)]),
+        "{remembers:?}"
+    );
+    game.operator = OperatorSeat::new(game.stage, &trial.words, run(), memory()).unwrap();
+    game.operator = OperatorSeat::new(game.stage, &trial.words, run(), reopened(dir.path())).unwrap();
+    for event in game.history().unwrap() {
+        game.operator.player.on_event(event);
+    }
+    // Its own preimages of both choices would let the watchtower pick the digests that convict it; its guard knows.
+    let refused = game.operator.moves(game.stage).unwrap_err().to_string();
+    assert!(
+        refused.contains("is used: it said choice 3, asked for choice 6"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn digests_that_are_replaced_by_others_do_not_help_a_liar() {
     let mut node = TestNode::start().unwrap();
     let trial = false_claim();

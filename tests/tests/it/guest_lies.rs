@@ -3,11 +3,15 @@
 use ocp::Plan;
 use ocp::adversary::flip_result;
 use regtest::TestNode;
+use scenarios::play::{Scene, knowing, play};
+use scenarios::report::Outcome;
+use scenarios::stage::Nobody;
 use zkvm_emulator::trace::Lie;
 use zkvm_emulator::{Instruction, Operation, Preimages, Program, StepClass, StepRecord, syscall};
 
 use crate::liars::FalseLeaf;
-use crate::trial::Trial;
+use crate::money;
+use crate::trial::{self, Trial};
 
 fn guest(elf: &[u8], words: &[u32], preimages: Preimages) -> Trial {
     let program = Program::from_elf(elf).unwrap();
@@ -92,36 +96,112 @@ fn of_c() {
     trial.convict_of(&mut node, "c exit", flip_result(exit, 0), "13 outcome");
 }
 
-#[test]
-fn of_rust() {
-    let mut node = TestNode::start().unwrap();
-    // A tree of four leaves; the claim names a wrong one.
-    let mut preimages = Preimages::new();
+fn digest(bytes: &[u8; 32]) -> Vec<u32> {
+    let words = bytes.chunks_exact(4);
+    words.map(|c| u32::from_be_bytes(c.try_into().unwrap())).collect()
+}
+
+/// The leaves of a tree, the preimages of its nodes, and its root.
+fn tree() -> ([[u8; 32]; 4], Preimages, [u8; 32]) {
     let leaves: [[u8; 32]; 4] = core::array::from_fn(|i| [i as u8 + 1; 32]);
+    let mut preimages = Preimages::new();
     let mut node_of =
         |left: &[u8; 32], right: &[u8; 32]| preimages.insert([&left[..], right].concat().try_into().unwrap());
     let (left, right) = (node_of(&leaves[0], &leaves[1]), node_of(&leaves[2], &leaves[3]));
     let root = node_of(&left, &right);
-    let digest = |bytes: &[u8; 32]| -> Vec<u32> {
-        let words = bytes.chunks_exact(4);
-        words.map(|c| u32::from_be_bytes(c.try_into().unwrap())).collect()
-    };
-    let words = [digest(&root), vec![2, 3], digest(&leaves[0])].concat();
-    let trial = guest(elf!("rust-blake3-walk"), &words, preimages);
-    // The last node's second child; what the liar says it is need not have children itself.
+    (leaves, preimages, root)
+}
+
+/// A claim that the tree has `leaf` at index 3.
+fn walk(root: &[u8; 32], leaf: &[u8; 32], preimages: Preimages) -> Trial {
+    let words = [digest(root), vec![2, 3], digest(leaf)].concat();
+    guest(elf!("rust-blake3-walk"), &words, preimages)
+}
+
+/// The first word of the last node's second child: what a liar says that it is need not have children itself.
+fn last_child(trial: &Trial) -> u64 {
     let eighth = |r: &StepRecord| is_call(syscall::HINT_BLAKE3)(r) && r.before.reg(5) == 8;
-    let hint = trial.find(trial.find(0, eighth) + 1, eighth);
+    trial.find(trial.find(0, eighth) + 1, eighth)
+}
+
+#[test]
+fn of_rust() {
+    let mut node = TestNode::start().unwrap();
+    let (leaves, preimages, root) = tree();
+    let trial = walk(&root, &leaves[0], preimages);
+    let hint = last_child(&trial);
     trial.convict_of(
         &mut node,
         "hint",
         flip_result(hint, 12),
         "12 system call: Syscall(HintWord)",
     );
-    let forged = Lie::new(hint, |_, opening, outcome| {
-        opening.hint[8 + 8] ^= 1;
-        outcome.value ^= 1;
-    });
+    let forged = forged_preimage(hint);
     trial.convict_of(&mut node, "preimage", forged, "12 system call: Syscall(HintHash)");
     let byte = trial.find(hint, is(Operation::Sb));
     trial.convict_of(&mut node, "rust byte", flip_result(byte, 0), "9 store");
+}
+
+/// The hint's answer and the preimage that it is read from, both changed.
+fn forged_preimage(hint: u64) -> Lie {
+    Lie::new(hint, |_, opening, outcome| {
+        opening.hint[8 + 8] ^= 1;
+        outcome.value ^= 1;
+    })
+}
+
+/// Of all preimages only that of the root.
+fn only_the_root(preimages: &Preimages, root: &[u8; 32]) -> Preimages {
+    let mut few = Preimages::new();
+    few.insert(*preimages.get(root).unwrap());
+    few
+}
+
+/// The first word of the second node: the first step that whoever knows only the root's preimage does not know.
+fn first_unknown(trial: &Trial) -> u64 {
+    let first_word = |r: &StepRecord| is_call(syscall::HINT_BLAKE3)(r) && r.before.reg(5) == 0;
+    trial.find(trial.find(0, first_word) + 1, first_word)
+}
+
+#[test]
+fn of_rust_about_a_hint_that_the_watchtower_does_not_know() {
+    let mut node = TestNode::start().unwrap();
+    let (leaves, preimages, root) = tree();
+    let few = only_the_root(&preimages, &root);
+    let trial = walk(&root, &leaves[0], preimages);
+    let hint = first_unknown(&trial);
+    let verdict = trial.convict_by(&mut node, "unknown hint", trial.liar(flip_result(hint, 12)), &few);
+    assert_eq!(verdict.step, hint);
+    assert!(
+        verdict.leaf.starts_with("12 system call: Syscall(HintWord)"),
+        "{}",
+        verdict.leaf
+    );
+}
+
+#[test]
+fn a_watchtower_that_does_not_know_a_hint_loses_to_a_true_claim() {
+    let mut node = TestNode::start().unwrap();
+    let (leaves, preimages, root) = tree();
+    let few = only_the_root(&preimages, &root);
+    let trial = walk(&root, &leaves[3], preimages);
+    let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "unknown truth");
+    let scene = Scene {
+        name: "unknown truth",
+        title: "",
+        words: trial.words.clone(),
+        program: &trial.program,
+        steps: 0,
+        run: Box::new(trial.truth()),
+        policies: vec![knowing(&stage, 0, &trial.program, &few)],
+        silent_from: None,
+        expected: Outcome::WatchtowerSlashed,
+    };
+    let report = play(&mut stage, scene, &mut Nobody).unwrap();
+    assert_eq!(report.disputed_step, Some(first_unknown(&trial)));
+    money::assert_bond_lost(
+        &stage,
+        money::entry(&report.timeline, "WatchtowerLate after Open"),
+    );
+    money::assert_deposit_taken(&stage, money::entry(&report.timeline, "TakeContested"));
 }

@@ -3,6 +3,7 @@
 mod deadlines;
 mod faults;
 mod guest_lies;
+mod hostile;
 mod liars;
 mod lies;
 mod longest;

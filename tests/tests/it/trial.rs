@@ -99,6 +99,17 @@ impl Trial {
 
     /// Plays a claim of `run` against the protocol's watchtower, which must win all that there is to win.
     pub(crate) fn convict(&self, node: &mut TestNode, name: &str, run: impl Prover + 'static) -> Verdict {
+        self.convict_by(node, name, run, &self.preimages)
+    }
+
+    /// As [`Trial::convict`], by a watchtower that knows these preimages only.
+    pub(crate) fn convict_by(
+        &self,
+        node: &mut TestNode,
+        name: &str,
+        run: impl Prover + 'static,
+        known: &Preimages,
+    ) -> Verdict {
         let mut stage = stage(node, &self.program, &self.plan, 1, name);
         let scene = Scene {
             name,
@@ -107,7 +118,7 @@ impl Trial {
             program: &self.program,
             steps: 0,
             run: Box::new(run),
-            policies: vec![knowing(&stage, 0, &self.program, &self.preimages)],
+            policies: vec![knowing(&stage, 0, &self.program, known)],
             silent_from: None,
             expected: Outcome::OperatorSlashed,
         };
