@@ -13,6 +13,7 @@ use bitcoin::taproot::{LeafVersion, TaprootMerkleBranch};
 use bitcoin::{ScriptBuf, TapLeafHash, TapNodeHash, XOnlyPublicKey};
 use ocp::{Message, Plan};
 
+use crate::keys::OneTimeId;
 use crate::weight::{self, WitnessSize};
 
 /// Most elements that stack and altstack may hold together at any time (consensus).
@@ -173,6 +174,9 @@ pub trait DisputeTrees: Sync {
 
     /// The equivocation leaves of `watchtower`'s pot.
     fn equivocation(&self, watchtower: usize) -> EquivocationTree;
+
+    /// What of the one-time keys no other graph may use; signers remember it.
+    fn one_time(&self) -> Vec<OneTimeId>;
 }
 
 /// What is wrong with a script tree.

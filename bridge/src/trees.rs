@@ -16,7 +16,7 @@ use taptree_commit::choice::Preimage;
 
 use crate::connectors::LeafSpend;
 use crate::dispute::{DisputeTrees, EquivocationTree, SignedLeaf, TreeSpec, ValuesBound, dispute_messages};
-use crate::keys::OneTimeKeys;
+use crate::keys::{OneTimeId, OneTimeKeys};
 use crate::terms::Terms;
 use crate::weight::{self, WitnessSize};
 
@@ -264,6 +264,10 @@ impl DisputeTrees for ClaimTrees {
         let dispute = self.disputes.get(watchtower);
         let trees = dispute.and_then(|dispute| dispute.connectors.get(&after));
         trees.into_iter().flatten().map(spec).collect()
+    }
+
+    fn one_time(&self) -> Vec<OneTimeId> {
+        self.keys.ids()
     }
 
     fn equivocation(&self, watchtower: usize) -> EquivocationTree {

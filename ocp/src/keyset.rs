@@ -143,6 +143,14 @@ impl DisputeKeys {
         self.operator.instance()
     }
 
+    /// One side's set.
+    pub fn set(&self, side: Side) -> &PublicKeySet {
+        match side {
+            Side::Operator => &self.operator,
+            Side::Watchtower => &self.watchtower,
+        }
+    }
+
     /// The key of a value of the dispute.
     ///
     /// # Errors
@@ -156,11 +164,7 @@ impl DisputeKeys {
     /// # Errors
     /// [`KeysError::Missing`] for a name that the plan does not have.
     pub fn locks(&self, side: Side, choice: ChoiceId) -> Result<&Locks, KeysError> {
-        let set = match side {
-            Side::Operator => &self.operator,
-            Side::Watchtower => &self.watchtower,
-        };
-        set.choice(&choice.slot(side))
+        self.set(side).choice(&choice.slot(side))
     }
 
     /// What both sides commit to before anything is signed: SHA-256 of both sets' digests.

@@ -314,6 +314,10 @@ impl DisputeTrees for Tampered {
     fn equivocation(&self, watchtower: usize) -> EquivocationTree {
         self.honest.equivocation(watchtower)
     }
+
+    fn one_time(&self) -> Vec<bridge::keys::OneTimeId> {
+        self.honest.one_time()
+    }
 }
 
 fn refused(after: Message, change: impl Fn(&mut TreeSpec)) -> TreeError {

@@ -17,7 +17,7 @@ use ocp::{
 };
 use taptree_commit::choice::Preimage;
 use taptree_commit::guard::MemoryGuard;
-use taptree_commit::keys::{InstanceId, InstanceKeys, Seed};
+use taptree_commit::keys::{InstanceId, InstanceKeys, KeysError, PublicKeySet, Seed, SlotId, SlotPublic};
 use zeroize::Zeroizing;
 
 use crate::engine::valid;
@@ -50,7 +50,8 @@ impl Keys {
             let (ours, theirs) = (half(Side::Operator, ours), half(Side::Watchtower, theirs));
             DisputeKeys::new(&plan, ours, theirs).unwrap()
         });
-        let public = OneTimeKeys::new(ClaimKeys::from_secret(&plan, &claim).unwrap(), public.collect());
+        let public =
+            OneTimeKeys::new(ClaimKeys::from_secret(&plan, &claim).unwrap(), public.collect()).unwrap();
         Keys {
             claim,
             disputes,
@@ -341,4 +342,171 @@ fn one_time_keys_of_other_owners_give_another_graph() {
     let plan = Plan::new(5, vec![16, 2], 1).unwrap();
     assert_eq!(graph_of(&plan, 1).id(), graph_of(&plan, 1).id());
     assert_ne!(graph_of(&plan, 1).id(), graph_of(&plan, 20).id());
+}
+
+/// Key sets of a claim with two disputes, to be tampered with: the claim's, then operator's and watchtower's by dispute.
+struct Sets {
+    plan: Plan,
+    claim: PublicKeySet,
+    disputes: Vec<[PublicKeySet; 2]>,
+}
+
+impl Sets {
+    fn new() -> Self {
+        let keys = Keys::new(Plan::new(2, vec![2, 2], 1).unwrap(), 1);
+        let half = |side, secret: &InstanceKeys| DisputeKeys::half(&keys.plan, side, secret).unwrap();
+        let disputes = keys.disputes.iter();
+        Sets {
+            claim: ClaimKeys::from_secret(&keys.plan, &keys.claim)
+                .unwrap()
+                .set()
+                .clone(),
+            disputes: disputes
+                .map(|(ours, theirs)| [half(Side::Operator, ours), half(Side::Watchtower, theirs)])
+                .collect(),
+            plan: keys.plan,
+        }
+    }
+
+    fn keys(&self) -> Result<OneTimeKeys, KeysError> {
+        let disputes = self.disputes.iter().map(|[ours, theirs]| {
+            // As any party would take them: each set holds what the plan asks for.
+            DisputeKeys::new(&self.plan, ours.clone(), theirs.clone()).unwrap()
+        });
+        OneTimeKeys::new(
+            ClaimKeys::new(&self.plan, self.claim.clone()).unwrap(),
+            disputes.collect(),
+        )
+    }
+
+    fn refused(&self) -> bool {
+        matches!(self.keys(), Err(KeysError::Shared { .. }))
+    }
+}
+
+/// `set` under the name of `instance`, where `change` may replace keys.
+fn remade(
+    set: &PublicKeySet,
+    instance: InstanceId,
+    change: impl Fn(&SlotId, &SlotPublic) -> Option<SlotPublic>,
+) -> PublicKeySet {
+    let slots = set
+        .slots()
+        .map(|(slot, key)| (slot.clone(), change(slot, key).unwrap_or(key.clone())));
+    PublicKeySet::new(instance, slots.collect::<Vec<_>>()).unwrap()
+}
+
+fn first_choice(set: &PublicKeySet) -> SlotPublic {
+    let mut slots = set.slots();
+    slots
+        .find_map(|(_, key)| matches!(key, SlotPublic::Choice(_)).then(|| key.clone()))
+        .unwrap()
+}
+
+#[test]
+fn locks_copied_between_or_within_sides_are_refused() {
+    let honest = Sets::new();
+    honest.keys().unwrap();
+    let choices = |set: &PublicKeySet| -> Vec<SlotId> {
+        let slots = set.slots();
+        slots
+            .filter(|(_, key)| matches!(key, SlotPublic::Choice(_)))
+            .map(|(slot, _)| slot.clone())
+            .collect()
+    };
+    // One choice's locks in the place of another's: of the other side, of another round, of another dispute.
+    for (victim, thief) in [
+        ((0, 1), (0, 0)),
+        ((0, 0), (0, 1)),
+        ((0, 1), (0, 1)),
+        ((0, 1), (1, 1)),
+    ] {
+        let mut sets = Sets::new();
+        let lock = first_choice(&honest.disputes[victim.0][victim.1]);
+        let set = &mut sets.disputes[thief.0][thief.1];
+        let places = choices(set);
+        let place = &places[usize::from(victim == thief)];
+        *set = remade(set, set.instance(), |slot, _| {
+            (slot == place).then(|| lock.clone())
+        });
+        assert!(sets.refused(), "{victim:?} copied by {thief:?}");
+    }
+}
+
+#[test]
+fn chains_copied_between_or_within_sides_are_refused() {
+    let honest = Sets::new();
+    let values = |set: &PublicKeySet| -> Vec<(SlotId, SlotPublic)> {
+        let slots = set.slots();
+        slots
+            .filter(|(_, key)| matches!(key, SlotPublic::Value(_)))
+            .map(|(slot, key)| (slot.clone(), key.clone()))
+            .collect()
+    };
+    let claim_word = values(&honest.claim)[0].1.clone();
+    let digits = |key: &SlotPublic| match key {
+        SlotPublic::Value(key) => key.nibbles(),
+        SlotPublic::Choice(_) => 0,
+    };
+    for dispute in 0..WATCHTOWERS {
+        let set = &honest.disputes[dispute][0];
+        let of_dispute = values(set);
+        // A claim word's key in the place of a word of the opening, of the same length.
+        let (place, _) = of_dispute
+            .iter()
+            .find(|(_, key)| digits(key) == digits(&claim_word))
+            .unwrap();
+        let mut sets = Sets::new();
+        sets.disputes[dispute][0] = remade(set, set.instance(), |slot, _| {
+            (slot == place).then(|| claim_word.clone())
+        });
+        assert!(sets.refused());
+        // One value's key for another value of the same side.
+        let pair = of_dispute
+            .windows(2)
+            .find(|pair| digits(&pair[0].1) == digits(&pair[1].1));
+        let [(_, key), (other, _)] = pair.unwrap() else {
+            unreachable!("windows of two")
+        };
+        let mut sets = Sets::new();
+        sets.disputes[dispute][0] = remade(set, set.instance(), |slot, _| {
+            (slot == other).then(|| key.clone())
+        });
+        assert!(sets.refused());
+        // The whole set of another dispute, under this one's name.
+        let mut sets = Sets::new();
+        let elsewhere = &honest.disputes[1 - dispute][0];
+        sets.disputes[dispute][0] = remade(elsewhere, set.instance(), |_, _| None);
+        assert!(sets.refused());
+    }
+}
+
+#[test]
+fn keys_are_known_again_under_another_instance_and_instances_with_other_keys() {
+    let honest = Sets::new();
+    let ids =
+        |sets: &Sets| -> std::collections::BTreeSet<_> { sets.keys().unwrap().ids().into_iter().collect() };
+    let known = ids(&honest);
+    // Claim and two disputes: three instances, five sets.
+    assert_eq!(known.len(), 3 + 5);
+    let mut renamed = Sets::new();
+    for set in renamed.disputes.iter_mut().flatten() {
+        let InstanceId(mut name) = set.instance();
+        name[0] ^= 0x80;
+        *set = remade(set, InstanceId(name), |_, _| None);
+    }
+    let again = ids(&renamed);
+    assert_eq!(known.intersection(&again).count(), 1 + 5);
+    // Other keys of all sides in the same instances.
+    let mut other = Sets::new();
+    let keys = Keys::new(other.plan.clone(), 20);
+    let half = |side, secret: &InstanceKeys| DisputeKeys::half(&keys.plan, side, secret).unwrap();
+    other.claim = ClaimKeys::from_secret(&keys.plan, &keys.claim)
+        .unwrap()
+        .set()
+        .clone();
+    for (sets, (ours, theirs)) in other.disputes.iter_mut().zip(&keys.disputes) {
+        *sets = [half(Side::Operator, ours), half(Side::Watchtower, theirs)];
+    }
+    assert_eq!(known.intersection(&ids(&other)).count(), 3);
 }

@@ -10,6 +10,7 @@ use bitcoin::taproot::{LeafVersion, TaprootBuilder, TaprootMerkleBranch, Taproot
 use bitcoin::{ScriptBuf, XOnlyPublicKey};
 use bridge::connectors::LeafSpend;
 use bridge::dispute::{DisputeTrees, EquivocationTree, SignedLeaf, TreeSpec, ValuesBound};
+use bridge::keys::OneTimeId;
 use bridge::transactions::Answer;
 use bridge::weight::{self, WitnessSize};
 use ocp::{Message, Plan};
@@ -287,6 +288,12 @@ impl DisputeTrees for TestTrees {
 
     fn connectors(&self, watchtower: usize, after: Message) -> Vec<TreeSpec> {
         self.cache[&(watchtower, after)].clone()
+    }
+
+    fn one_time(&self) -> Vec<OneTimeId> {
+        vec![OneTimeId(
+            sha256::Hash::hash(&self.instance.to_be_bytes()).to_byte_array(),
+        )]
     }
 
     fn equivocation(&self, watchtower: usize) -> EquivocationTree {

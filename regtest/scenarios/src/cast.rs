@@ -16,6 +16,8 @@ use rand_chacha::ChaCha20Rng;
 use taptree_commit::keys::{InstanceId, InstanceKeys, Seed};
 use zeroize::Zeroizing;
 
+use crate::error::SceneError;
+
 /// A watchtower's secrets.
 pub struct WatchtowerSecrets {
     /// Its own key.
@@ -138,14 +140,15 @@ impl Cast {
     ///
     /// # Errors
     /// None for a checked plan.
-    pub fn one_time_keys(&self, plan: &Plan) -> Result<OneTimeKeys, KeySetError> {
+    pub fn one_time_keys(&self, plan: &Plan) -> Result<OneTimeKeys, SceneError> {
         let claim = ClaimKeys::from_secret(plan, &self.claim_keys())?;
         let disputes = (0..self.watchtowers.len() as u8).map(|dispute| {
             let operator = DisputeKeys::half(plan, Side::Operator, &self.operator_keys(dispute))?;
             let watchtower = DisputeKeys::half(plan, Side::Watchtower, &self.watchtower_keys(dispute))?;
             DisputeKeys::new(plan, operator, watchtower)
         });
-        Ok(OneTimeKeys::new(claim, disputes.collect::<Result<_, _>>()?))
+        let disputes = disputes.collect::<Result<_, KeySetError>>()?;
+        Ok(OneTimeKeys::new(claim, disputes)?)
     }
 }
 

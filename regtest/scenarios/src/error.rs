@@ -33,6 +33,9 @@ pub enum SceneError {
     /// One-time keys.
     #[error(transparent)]
     Keys(#[from] KeySetError),
+    /// One-time keys that occur twice.
+    #[error(transparent)]
+    OneTime(#[from] taptree_commit::keys::KeysError),
     /// The graph was not built.
     #[error(transparent)]
     Claim(#[from] ClaimError),

@@ -129,7 +129,11 @@ fn scene(out: &mut String, s: &SceneReport) {
     }
     out.push_str("</p>");
     if let Some(text) = &s.disputed_instruction {
-        let _ = write!(out, "<p>The disputed step, as the operator opened it:</p><pre>{}</pre>", escape(text));
+        let _ = write!(
+            out,
+            "<p>The disputed step, as the operator opened it:</p><pre>{}</pre>",
+            escape(text)
+        );
     }
     if let Some(leaf) = &s.disproved_by {
         let _ = write!(out, "<p>Convicted by leaf <code>{}</code></p>", escape(leaf));
