@@ -7,25 +7,17 @@ use bridge::transactions::{Kickoff, Refund};
 use ocp::adversary::{Contrarian, flip_result};
 use ocp::player::{Duty, Ending, Settlement};
 use ocp::{Message, Plan};
-use regtest::{TestNode, Verdict};
+use regtest::TestNode;
 use scenarios::cast::x_only;
 use scenarios::game::Game;
 use scenarios::play::{AnyPolicy, Asleep, honest};
 use scenarios::report::Who;
 use scenarios::stage::{Nobody, Stage};
 
+use crate::liars::FalseLeaf;
 use crate::money::{self, entry};
-use crate::seats::{self, nobody_absent};
-use crate::trial::{self, Trial};
-use crate::{liars::FalseLeaf, programs};
-
-fn false_claim() -> Trial {
-    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 46])
-}
-
-fn true_claim() -> Trial {
-    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 45])
-}
+use crate::seats::{self, EARLY, SPENT, nobody_absent, refusal};
+use crate::trial::{self, a_load, false_sum, true_sum};
 
 fn asleep() -> AnyPolicy {
     AnyPolicy(Box::new(Asleep))
@@ -43,7 +35,7 @@ fn is_from(plan: &Plan, message: Message, duty: &Duty) -> bool {
 #[test]
 fn an_operator_that_is_late_after_any_message_loses() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     // Five watchtowers, to each of which it stops talking at another point.
     let silences = [
         Message::Search(0),
@@ -53,7 +45,7 @@ fn an_operator_that_is_late_after_any_message_loses() {
         Message::Path,
     ];
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 5, "late operator");
-    let load = trial.find(40, |record| record.instr >> 26 == 0x23);
+    let load = a_load(&trial);
     let policies = (0..5).map(|d| honest(&stage, d, &trial.program)).collect();
     let run = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, load, 1);
     let mut game = seats::take(&mut stage, &trial.words, run, policies);
@@ -76,7 +68,7 @@ fn an_operator_that_is_late_after_any_message_loses() {
 #[test]
 fn a_watchtower_that_is_late_after_any_message_loses() {
     let mut node = TestNode::start().unwrap();
-    let trial = true_claim();
+    let trial = true_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 5, "late watchtower");
     let contrarian = |d: u8| {
         let demand = (d == 4).then_some(d % 4);
@@ -105,7 +97,7 @@ fn a_watchtower_that_is_late_after_any_message_loses() {
 #[test]
 fn an_honest_watchtower_that_falls_asleep_loses_to_a_liar_and_another_saves_the_deposit() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "falls asleep");
     let policies = (0..2).map(|d| honest(&stage, d, &trial.program)).collect();
     let run = trial.liar(flip_result(41, 3));
@@ -136,19 +128,10 @@ fn act(game: &mut Game<'_, '_, '_>, duty: &Duty) -> Transaction {
     seat.hands.act(claim, seat.player.log(), duty, None).unwrap()
 }
 
-fn refusal(stage: &Stage<'_>, tx: &Transaction) -> String {
-    match stage.node.chain().probe(tx).unwrap() {
-        Verdict::Accepted(_) => "accepted".into(),
-        Verdict::Rejected(rejection) => rejection.reason,
-    }
-}
-
-const EARLY: &str = "non-BIP68-final";
-
 #[test]
 fn what_nobody_takes_returns() {
     let mut node = TestNode::start().unwrap();
-    let trial = true_claim();
+    let trial = true_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "release");
     let mut game = seats::take(&mut stage, &trial.words, trial.truth(), vec![asleep(), asleep()]);
     seats::play_until(&mut game, nobody_absent, |game| {
@@ -167,12 +150,12 @@ fn what_nobody_takes_returns() {
     let closes = [0, 1].map(|dispute| Duty::Close { dispute });
     until(&mut game, deadlines.challenge - 2);
     let early = act(&mut game, &closes[0]);
-    assert_eq!(refusal(game.stage, &early), EARLY);
+    assert_eq!(refusal(game.stage, &early).as_deref(), Some(EARLY));
     until(&mut game, deadlines.challenge - 1);
     closes.into_iter().for_each(|close| send(&mut game, close));
     let release = game.operator.hands.release(&game.stage.claim).unwrap();
     until(&mut game, deadlines.release - 2);
-    assert_eq!(refusal(game.stage, &release), EARLY);
+    assert_eq!(refusal(game.stage, &release).as_deref(), Some(EARLY));
     until(&mut game, deadlines.release - 1);
     game.stage.send(Who::Operator, &release).unwrap();
     game.mine(&mut Nobody).unwrap();
@@ -199,7 +182,7 @@ fn what_nobody_takes_returns() {
 #[test]
 fn a_user_whose_request_is_not_answered_takes_it_back_and_the_claim_is_worth_nothing() {
     let mut node = TestNode::start().unwrap();
-    let trial = true_claim();
+    let trial = true_sum();
     let setting = trial::setting(&trial.program, &trial.plan, 2, "refund");
     let mut stage = Stage::sign(&mut node, &setting, &mut Nobody).unwrap();
     let requested = stage.node.chain().height().unwrap();
@@ -219,19 +202,17 @@ fn a_user_whose_request_is_not_answered_takes_it_back_and_the_claim_is_worth_not
     let refund = refund.finalize(&sign(&stage.cast.user)).unwrap();
     let ripe = requested + u32::from(graph.terms().locks.refund.get()) - 1;
     stage.node.chain().advance_to(ripe - 1).unwrap();
-    assert_eq!(refusal(&stage, &refund), EARLY);
+    assert_eq!(refusal(&stage, &refund).as_deref(), Some(EARLY));
     stage.node.chain().advance_to(ripe).unwrap();
-    assert!(refusal(&stage, &stolen).contains("Invalid Schnorr signature"));
+    let refused = refusal(&stage, &stolen).unwrap();
+    assert!(refused.contains("Invalid Schnorr signature"), "{refused}");
     let (accepted, _) = stage.node.chain().accept_and_confirm(&refund).unwrap();
     assert_eq!(refund.output[0].value, holds.value - accepted.fee);
     assert_eq!(refund.output[0].script_pubkey, home);
     // The deposit can no longer be made, and a claim finds nothing to take.
     let (graph, signatures) = (stage.claim.graph(), stage.claim.signatures());
-    let spent = "missing-inputs";
-    assert_eq!(
-        refusal(&stage, &graph.deposit().finalize(signatures).unwrap()),
-        spent
-    );
+    let deposit = graph.deposit().finalize(signatures).unwrap();
+    assert_eq!(refusal(&stage, &deposit).as_deref(), Some(SPENT));
     let take = graph.take_uncontested().finalize(signatures).unwrap();
     let mut game = seats::take(&mut stage, &trial.words, trial.truth(), vec![asleep(), asleep()]);
     seats::play_until(&mut game, nobody_absent, |game| {
@@ -239,7 +220,7 @@ fn a_user_whose_request_is_not_answered_takes_it_back_and_the_claim_is_worth_not
     });
     let challenge = u32::from(game.stage.deadlines.challenge);
     game.stage.node.chain().mine(challenge).unwrap();
-    assert_eq!(refusal(game.stage, &take), spent);
+    assert_eq!(refusal(game.stage, &take).as_deref(), Some(SPENT));
     let asset = game
         .stage
         .claim

@@ -15,22 +15,8 @@ use taptree_commit::guard::FileGuard;
 
 use crate::liars::FalseLeaf;
 use crate::money::{self, entry};
-use crate::programs;
 use crate::seats::{self, memory, nobody_absent};
-use crate::trial::{self, Trial};
-
-fn false_claim() -> Trial {
-    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 46])
-}
-
-fn true_claim() -> Trial {
-    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 45])
-}
-
-/// A load in the middle of the run.
-fn load(trial: &Trial) -> u64 {
-    trial.find(40, |record| record.instr >> 26 == 0x23)
-}
+use crate::trial::{self, Trial, a_load, false_sum, true_sum};
 
 fn reopened(dir: &Path) -> AnyGuard {
     Box::new(FileGuard::open(dir, dir).unwrap())
@@ -77,11 +63,11 @@ fn moves(game: &mut Game<'_, '_, '_>) -> (Moves, Moves) {
 #[test]
 fn a_crash_of_both_sides_before_and_after_every_block_changes_no_byte() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "crashes");
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [operator_dir, watchtower_dir] = [dirs[0].path(), dirs[1].path()];
-    let step = load(&trial);
+    let step = a_load(&trial);
     let liar = || FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, step, 2);
     let operator = OperatorSeat::new(&stage, &trial.words, Box::new(liar()), created(operator_dir)).unwrap();
     let policy = honest(&stage, 0, &trial.program);
@@ -121,10 +107,10 @@ fn just_confirmed(game: &Game<'_, '_, '_>, start: usize) -> Vec<String> {
 #[test]
 fn two_blocks_lost_after_every_message_change_nothing() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "reorganisations");
     let policies = vec![honest(&stage, 0, &trial.program)];
-    let run = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, load(&trial), 1);
+    let run = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, a_load(&trial), 1);
     let mut game = seats::take(&mut stage, &trial.words, run, policies);
     let mut undone: Vec<String> = Vec::new();
     for _ in 0..200 {
@@ -165,7 +151,7 @@ fn said_anew(game: &Game<'_, '_, '_>, content: Content) -> Transaction {
 #[test]
 fn a_choice_that_is_replaced_by_another_costs_the_bond() {
     let mut node = TestNode::start().unwrap();
-    let trial = true_claim();
+    let trial = true_sum();
     let select = |round, choice| Content::Select { round, choice };
     // A choice, its replacement, and how many blocks are replaced: two as assumed, or so many that the operator has
     // answered the first.
@@ -208,7 +194,7 @@ fn a_choice_that_is_replaced_by_another_costs_the_bond() {
 #[test]
 fn an_operator_that_forgot_the_first_choice_does_not_answer_the_second() {
     let mut node = TestNode::start().unwrap();
-    let trial = true_claim();
+    let trial = true_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "forgotten choice");
     let dir = tempfile::tempdir().unwrap();
     let run = || Box::new(trial.truth());
@@ -245,7 +231,7 @@ fn an_operator_that_forgot_the_first_choice_does_not_answer_the_second() {
 #[test]
 fn digests_that_are_replaced_by_others_do_not_help_a_liar() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "replaced digests");
     let policies = vec![honest(&stage, 0, &trial.program)];
     let mut game = seats::take(&mut stage, &trial.words, trial.liar(flip_result(50, 3)), policies);
@@ -291,7 +277,7 @@ fn restart(stage: &mut Stage<'_>) {
 #[test]
 fn a_node_that_restarts_in_the_middle_goes_on() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "restarts");
     let policies = vec![honest(&stage, 0, &trial.program)];
     let mut game = seats::take(&mut stage, &trial.words, trial.liar(flip_result(41, 3)), policies);

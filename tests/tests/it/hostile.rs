@@ -7,28 +7,15 @@ use bitcoin::{Transaction, Witness};
 use ocp::adversary::Contrarian;
 use ocp::player::{Duty, Ending};
 use ocp::{Content, DisproveLeaves, Message};
-use regtest::{TestNode, Verdict};
+use regtest::TestNode;
 use scenarios::game::Game;
 use scenarios::play::{AnyPolicy, honest, is_over};
-use scenarios::stage::{Nobody, Stage};
+use scenarios::stage::Nobody;
 
 use crate::liars::FalseLeaf;
 use crate::money::{self, entry};
-use crate::programs;
-use crate::seats::{self, nobody_absent};
-use crate::trial::{self, Trial};
-
-fn false_claim() -> Trial {
-    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 46])
-}
-
-fn true_claim() -> Trial {
-    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 45])
-}
-
-fn load(trial: &Trial) -> u64 {
-    trial.find(40, |record| record.instr >> 26 == 0x23)
-}
+use crate::seats::{self, EARLY, SPENT, nobody_absent, refusal};
+use crate::trial::{self, a_load, false_sum, true_sum};
 
 /// Every number in a witness written in a longer way: consensus lets them through, policy does not.
 fn in_long_numbers(mut tx: Transaction) -> (Transaction, usize) {
@@ -52,13 +39,6 @@ fn in_long_numbers(mut tx: Transaction) -> (Transaction, usize) {
         input.witness = Witness::from_slice(&items);
     }
     (tx, changed)
-}
-
-fn refusal(stage: &Stage<'_>, tx: &Transaction) -> Option<String> {
-    match stage.node.chain().probe(tx).unwrap() {
-        Verdict::Accepted(_) => None,
-        Verdict::Rejected(rejection) => Some(rejection.reason),
-    }
 }
 
 /// Plays until the claim is decided, every message but the challenge in long numbers, put in a block by a friendly miner. Gives the
@@ -98,7 +78,7 @@ fn play_in_long_numbers(game: &mut Game<'_, '_, '_>) -> usize {
 fn messages_in_long_numbers_are_read_as_what_script_takes_them_for() {
     let mut node = TestNode::start().unwrap();
     // A liar that hopes not to be understood, and that its values cannot be quoted.
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(
         &mut node,
         &trial.program,
@@ -107,7 +87,7 @@ fn messages_in_long_numbers_are_read_as_what_script_takes_them_for() {
         "long numbers of a liar",
     );
     let policies = vec![honest(&stage, 0, &trial.program)];
-    let run = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, load(&trial), 3);
+    let run = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, a_load(&trial), 3);
     let mut game = seats::take(&mut stage, &trial.words, run, policies);
     let messages = play_in_long_numbers(&mut game);
     assert_eq!(messages, trial.plan.messages().len() - 1);
@@ -117,7 +97,7 @@ fn messages_in_long_numbers_are_read_as_what_script_takes_them_for() {
     money::assert_claim_burned(game.stage);
 
     // A watchtower that hopes that its choices are not understood.
-    let trial = true_claim();
+    let trial = true_sum();
     let mut stage = trial::stage(
         &mut node,
         &trial.program,
@@ -163,10 +143,10 @@ fn assert_no_leaf_fires(game: &mut Game<'_, '_, '_>, after: Message) {
 #[test]
 fn no_leaf_of_a_true_opening_or_path_can_be_spent() {
     let mut node = TestNode::start().unwrap();
-    let trial = true_claim();
+    let trial = true_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "every leaf");
     // A step in the middle, a load through memory.
-    let step = load(&trial) as u8;
+    let step = a_load(&trial) as u8;
     let choices = vec![step / 16, step / 4 % 4, step % 4];
     let policies = vec![AnyPolicy(Box::new(Contrarian::new(choices, Some(1))))];
     let mut game = seats::take(&mut stage, &trial.words, trial.truth(), policies);
@@ -183,10 +163,10 @@ fn no_leaf_of_a_true_opening_or_path_can_be_spent() {
 #[test]
 fn a_dispute_in_which_everyone_takes_all_the_time_there_is_ends_before_the_deposit_can_be_taken() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "patience");
     let policies = vec![honest(&stage, 0, &trial.program)];
-    let run = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, load(&trial), 0);
+    let run = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, a_load(&trial), 0);
     let mut game = seats::take(&mut stage, &trial.words, run, policies);
     seats::play_until(&mut game, nobody_absent, |game| {
         game.operator.player.log().kickoff().is_some()
@@ -203,7 +183,7 @@ fn a_dispute_in_which_everyone_takes_all_the_time_there_is_ends_before_the_depos
         let patience = last + u32::from(deadlines.message) - 1;
         let waits = log.tip() + 1 < patience;
         longest = longest.max(log.tip() - kickoff);
-        assert_eq!(refusal(game.stage, &take).as_deref(), Some("non-BIP68-final"));
+        assert_eq!(refusal(game.stage, &take).as_deref(), Some(EARLY));
         game.act(|_, duty| waits && matches!(duty, Duty::Send { .. } | Duty::Disprove { .. }))
             .unwrap();
         game.mine(&mut Nobody).unwrap();
@@ -220,6 +200,6 @@ fn a_dispute_in_which_everyone_takes_all_the_time_there_is_ends_before_the_depos
             .iter()
             .all(|name| !name.contains("Late"))
     );
-    assert_eq!(refusal(game.stage, &take).as_deref(), Some("missing-inputs"));
+    assert_eq!(refusal(game.stage, &take).as_deref(), Some(SPENT));
     money::assert_claim_burned(game.stage);
 }

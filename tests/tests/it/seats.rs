@@ -1,7 +1,9 @@
 //! Games block by block, with the parties that a test wants.
 
+use bitcoin::Transaction;
 use ocp::player::{Duty, Ending};
 use ocp::prover::Prover;
+use regtest::Verdict;
 use scenarios::game::{AnyGuard, Game, OperatorSeat, WatchtowerSeat};
 use scenarios::play::{AnyPolicy, is_over};
 use scenarios::report::Who;
@@ -58,3 +60,16 @@ pub(crate) fn endings(game: &Game<'_, '_, '_>) -> Vec<Option<Ending>> {
     let disputes = game.operator.player.log().disputes();
     disputes.iter().map(|dispute| dispute.ending()).collect()
 }
+
+/// Why the mempool would refuse `tx`, in its words.
+pub(crate) fn refusal(stage: &Stage<'_>, tx: &Transaction) -> Option<String> {
+    match stage.node.chain().probe(tx).unwrap() {
+        Verdict::Accepted(_) => None,
+        Verdict::Rejected(rejection) => Some(rejection.reason),
+    }
+}
+
+/// The mempool's word for inputs that are spent, or never were.
+pub(crate) const SPENT: &str = "missing-inputs";
+/// Its word for inputs that are not old enough.
+pub(crate) const EARLY: &str = "non-BIP68-final";

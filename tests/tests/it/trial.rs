@@ -12,6 +12,7 @@ use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program, Silent, StepRecord};
 
 use crate::liars::Whitewash;
 use crate::money;
+use crate::programs;
 
 /// A program and the claim about it that is on trial.
 pub(crate) struct Trial {
@@ -59,6 +60,21 @@ pub(crate) fn setting(program: &Program, plan: &Plan, watchtowers: u8, name: &st
         fee_rate: 1,
         seed: seed(name),
     }
+}
+
+/// A true claim about [`programs::sums`]: 1 + … + 9 = 45.
+pub(crate) fn true_sum() -> Trial {
+    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 45])
+}
+
+/// A false one.
+pub(crate) fn false_sum() -> Trial {
+    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 46])
+}
+
+/// A load in the middle of the run of [`programs::sums`].
+pub(crate) fn a_load(trial: &Trial) -> u64 {
+    trial.find(40, |record| record.instr >> 26 == 0x23)
 }
 
 impl Trial {

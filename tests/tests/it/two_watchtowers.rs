@@ -2,40 +2,22 @@
 
 use bridge::TxName;
 use bridge::transactions::{Challenge, Kickoff};
+use ocp::Content;
 use ocp::adversary::{Contrarian, flip_result};
 use ocp::player::{Duty, Ending, Settlement};
-use regtest::{TestNode, Verdict};
+use regtest::TestNode;
 use scenarios::game::Game;
 use scenarios::play::{AnyPolicy, honest};
 use scenarios::report::Who;
-use scenarios::stage::Stage;
+use scenarios::stage::Nobody;
 
 use crate::money::{self, entry};
-use crate::seats;
-use crate::trial::{self, Trial};
-use crate::{programs, seats::nobody_absent};
-
-fn false_claim() -> Trial {
-    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 46])
-}
-
-fn true_claim() -> Trial {
-    Trial::new(programs::sums(), 7, &[8, 4, 4], &[9, 45])
-}
+use crate::seats::{self, SPENT, nobody_absent, refusal};
+use crate::trial::{self, false_sum, true_sum};
 
 fn contrarian(choices: &[u8], demand: Option<u8>) -> AnyPolicy {
     AnyPolicy(Box::new(Contrarian::new(choices.to_vec(), demand)))
 }
-
-fn refusal(stage: &Stage<'_>, tx: &bitcoin::Transaction) -> Option<String> {
-    match stage.node.chain().probe(tx).unwrap() {
-        Verdict::Accepted(_) => None,
-        Verdict::Rejected(rejection) => Some(rejection.reason),
-    }
-}
-
-/// The mempool's word for inputs that are spent.
-const SPENT: &str = "missing-inputs";
 
 /// Nothing takes the deposit any more, however late.
 fn assert_untakeable(game: &mut Game<'_, '_, '_>) {
@@ -55,7 +37,7 @@ fn assert_untakeable(game: &mut Game<'_, '_, '_>) {
 #[test]
 fn two_honest_watchtowers_in_step_both_win_and_one_burns_the_claim() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "in step");
     let policies = (0..2).map(|d| honest(&stage, d, &trial.program)).collect();
     let run = trial.liar(flip_result(41, 3));
@@ -86,7 +68,7 @@ fn two_honest_watchtowers_in_step_both_win_and_one_burns_the_claim() {
 #[test]
 fn the_second_honest_watchtower_wins_when_the_claim_is_burned() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "one after the other");
     let policies = (0..2).map(|d| honest(&stage, d, &trial.program)).collect();
     let run = trial.liar(flip_result(41, 3));
@@ -108,7 +90,7 @@ fn the_second_honest_watchtower_wins_when_the_claim_is_burned() {
 #[test]
 fn a_friend_of_the_liar_loses_its_bond_and_does_not_save_the_claim() {
     let mut node = TestNode::start().unwrap();
-    let trial = false_claim();
+    let trial = false_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "friend");
     let policies = vec![contrarian(&[0, 1, 2], Some(0)), honest(&stage, 1, &trial.program)];
     let run = trial.liar(flip_result(41, 3));
@@ -125,7 +107,7 @@ fn a_friend_of_the_liar_loses_its_bond_and_does_not_save_the_claim() {
 #[test]
 fn a_true_claim_outlasts_two_lying_watchtowers() {
     let mut node = TestNode::start().unwrap();
-    let trial = true_claim();
+    let trial = true_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "outlast");
     let policies = vec![contrarian(&[3, 0, 1], None), contrarian(&[7, 3, 3], Some(3))];
     let mut game = seats::take(&mut stage, &trial.words, trial.truth(), policies);
@@ -145,7 +127,7 @@ fn a_true_claim_outlasts_two_lying_watchtowers() {
 #[test]
 fn one_challenge_voids_the_quick_way_to_the_deposit() {
     let mut node = TestNode::start().unwrap();
-    let trial = true_claim();
+    let trial = true_sum();
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "one challenge");
     let policies = vec![
         contrarian(&[1, 1, 1], None),
@@ -168,4 +150,41 @@ fn one_challenge_voids_the_quick_way_to_the_deposit() {
     money::assert_bond_lost(game.stage, entry(timeline, "WatchtowerLate"));
     entry(timeline, "Close [w1]");
     money::assert_deposit_taken(game.stage, entry(timeline, "TakeContested"));
+}
+
+#[test]
+fn a_challenge_after_the_deposit_is_taken_is_answered() {
+    let mut node = TestNode::start().unwrap();
+    let trial = true_sum();
+    let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "late challenge");
+    let policies = vec![contrarian(&[1, 1, 1], None), contrarian(&[2, 2, 2], None)];
+    let mut game = seats::take(&mut stage, &trial.words, trial.truth(), policies);
+    // The second watchtower waits, and the operator does not take that stake back.
+    let taken = |game: &Game<'_, '_, '_>| game.operator.player.log().settlement().is_some();
+    let second = |duty: &Duty| {
+        matches!(
+            duty,
+            Duty::Close { .. }
+                | Duty::Send {
+                    dispute: 1,
+                    content: Content::Challenge
+                }
+        )
+    };
+    seats::play_until(&mut game, |_, duty| second(duty), taken);
+    money::assert_deposit_taken(game.stage, entry(game.stage.timeline(), "TakeContested"));
+    let duty = Duty::Send {
+        dispute: 1,
+        content: Content::Challenge,
+    };
+    let (seat, claim) = (&mut game.watchtowers[1], &game.stage.claim);
+    let challenge = seat.hands.act(claim, seat.player.log(), &duty).unwrap();
+    game.stage.send(Who::Watchtower, &challenge).unwrap();
+    game.mine(&mut Nobody).unwrap();
+    seats::play_until(&mut game, nobody_absent, |game| seats::endings(game)[1].is_some());
+    assert_eq!(seats::endings(&game), [Some(Ending::WatchtowerLate); 2]);
+    for dispute in 0..2 {
+        let name = format!("WatchtowerLate after Open [w{dispute}]");
+        money::assert_bond_lost(game.stage, entry(game.stage.timeline(), &name));
+    }
 }
