@@ -4,9 +4,9 @@
 //! it did not declare; [`Inputs`] holds nothing else. The two forms are written separately and compared by tests
 //! on honest, mutated and random openings.
 
-use super::calc::word::Digits;
-use super::calc::{Calc, Var};
-use super::instruction::ScriptWord;
+use taptree_commit::script::{Int, Nibbles, ScriptBuilder, Word};
+
+use super::instruction::Instr;
 use super::terms::Terms;
 use crate::field::OpenField;
 use crate::message::Published;
@@ -68,60 +68,51 @@ impl ClassSet {
     }
 
     /// Fails the script unless the nibble `class` is in the set.
-    pub(crate) fn require(self, calc: &mut Calc, class: Var) {
+    pub(crate) fn require(self, s: &mut ScriptBuilder, class: &Int) {
         let inside = self.0.count_ones() <= 8;
         let listed = if inside { self } else { self.complement() };
-        let ok = calc.scope1(|c| {
-            let mut any = Var::Const(0);
-            for n in (0..16).filter(|&n| listed.contains(n)) {
-                let hit = c.eq(class, Var::Const(i32::from(n)));
-                any = c.or(any, hit);
-            }
-            if inside { any } else { c.not(any) }
-        });
-        calc.require(ok);
+        let hits = (0..16)
+            .filter(|&n| listed.contains(n))
+            .map(|n| s.int_eq(class, i64::from(n)))
+            .collect();
+        let any = s.any(hits);
+        if inside { s.assert(any) } else { s.assert_not(any) }
     }
 }
 
-/// The digits that a leaf's script has read.
-#[derive(Debug, Clone)]
-pub(crate) struct Inputs(HashMap<ValueId, Vec<Var>>);
+/// The values that a leaf's script has read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Inputs(HashMap<ValueId, Nibbles>);
 
 impl Inputs {
-    /// Names consecutive frame items after the values read, in order.
-    pub(crate) fn assign(reads: &[ValueId], items: &[Var]) -> Self {
-        let mut rest = items;
-        let assigned = reads.iter().map(|&id| {
-            let (own, others) = rest.split_at(id.digits());
-            rest = others;
-            (id, own.to_vec())
-        });
-        Inputs(assigned.collect())
+    /// Names a value that was read.
+    pub(crate) fn insert(&mut self, id: ValueId, value: Nibbles) {
+        self.0.insert(id, value);
     }
 
-    /// All digits of a value.
-    pub(crate) fn digits(&self, id: ValueId) -> &[Var] {
+    /// All nibbles of a value.
+    pub(crate) fn nibbles(&self, id: ValueId) -> &Nibbles {
         self.0.get(&id).expect("a family reads only what it declares")
     }
 
-    /// All digits of a field.
-    pub(crate) fn field(&self, field: OpenField) -> &[Var] {
-        self.digits(ValueId::Open(field))
+    /// All nibbles of a field.
+    pub(crate) fn field(&self, field: OpenField) -> &Nibbles {
+        self.nibbles(ValueId::Open(field))
     }
 
     /// A field that is a word.
-    pub(crate) fn word(&self, field: OpenField) -> Digits {
-        self.field(field).try_into().expect("the field is a word")
+    pub(crate) fn word(&self, field: OpenField) -> Word {
+        self.field(field).word(0)
     }
 
     /// The instruction.
-    pub(crate) fn instr(&self) -> ScriptWord {
-        ScriptWord(self.word(OpenField::Instr))
+    pub(crate) fn instr(&self) -> Instr {
+        Instr(self.word(OpenField::Instr))
     }
 
     /// The class nibble; only for families whose class set is not [`ClassSet::ANY`].
-    pub(crate) fn class(&self) -> Var {
-        self.field(OpenField::Class)[0]
+    pub(crate) fn class(&self) -> Int {
+        self.field(OpenField::Class).nibble(0)
     }
 }
 
@@ -143,7 +134,7 @@ pub(crate) trait Contradiction {
     fn holds(&self, terms: &Terms, published: &Published) -> Option<bool>;
 
     /// The same in Script: fails unless the contradiction holds.
-    fn require(&self, terms: &Terms, calc: &mut Calc, inputs: &Inputs);
+    fn require(&self, terms: &Terms, s: &mut ScriptBuilder, inputs: &Inputs);
 }
 
 /// `ValueId`s of fields, for the lists that families return.

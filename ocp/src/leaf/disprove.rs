@@ -4,15 +4,13 @@
 //! the contradiction, the watchtower's CHECKSIG. And [`KeyedLeaves`], the leaves of one
 //! connector bound to keys, as trees and players use them.
 
-use bitcoin::VarInt;
-use bitcoin::opcodes::all::OP_CHECKSIG;
-use bitcoin::script::{PushBytesBuf, ScriptBuf};
 use bitcoin::secp256k1::XOnlyPublicKey;
+use bitcoin::{ScriptBuf, VarInt};
 use taptree_commit::choice::{ChoiceError, PREIMAGE_BYTES};
 use taptree_commit::keys::KeysError;
-use taptree_commit::wots::{self, ELEMENT_BYTES, ElementSize};
+use taptree_commit::script::{LeafScript, Nibbles, ScriptBuilder, ScriptError};
+use taptree_commit::wots::{ELEMENT_BYTES, ElementSize};
 
-use super::calc::{Calc, Var};
 use super::catalogue::{Catalogue, LeafId};
 use super::contradiction::{ClassSet, Contradiction, Inputs};
 use super::terms::Terms;
@@ -45,6 +43,9 @@ pub enum LeafError {
     /// A key that is not in the key set.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The script was not well formed: a mistake in a family.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// A choice value that its locks do not have.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
@@ -95,7 +96,7 @@ impl<'a> DisproveLeaf<'a> {
         self.content.classes()
     }
 
-    /// The values that it reads, in witness order: the first one deepest.
+    /// The values that it reads, in order: the first one uppermost in the witness.
     pub fn reads(&self) -> Vec<ValueId> {
         let mut ids = Vec::new();
         if self.content.classes() != ClassSet::ANY {
@@ -105,7 +106,7 @@ impl<'a> DisproveLeaf<'a> {
         ids
     }
 
-    /// The operator's choice preimages that it demands, in witness order above the values: the last one on top.
+    /// The operator's choice preimages that it demands, read before the values: the first one on top.
     pub fn choices(&self) -> Vec<(ChoiceId, u8)> {
         self.content.choices(self.terms)
     }
@@ -135,43 +136,44 @@ impl<'a> DisproveLeaf<'a> {
             && self.content.holds(self.terms, published).unwrap_or(false)
     }
 
-    /// The part of the script between the readers and the signature: takes all digits read, leaves nothing, fails
-    /// unless they contradict each other. Also the most items that it holds at any moment.
-    pub(crate) fn core(&self) -> (Vec<u8>, usize) {
-        let reads = self.reads();
-        let digits: usize = reads.iter().map(|id| id.digits()).sum();
-        let (mut calc, items) = Calc::with_items(digits);
-        let inputs = Inputs::assign(&reads, &items);
-        if self.content.classes() != ClassSet::ANY {
-            let class: Var = inputs.class();
-            self.content.classes().require(&mut calc, class);
+    /// Reads every value by `read`, checks the class as soon as it is known, and demands the contradiction.
+    pub(crate) fn require(
+        &self,
+        s: &mut ScriptBuilder,
+        mut read: impl FnMut(&mut ScriptBuilder, ValueId) -> Result<Nibbles, LeafError>,
+    ) -> Result<(), LeafError> {
+        let mut inputs = Inputs::default();
+        for id in self.reads() {
+            inputs.insert(id, read(s, id)?);
+            if id == ValueId::Open(OpenField::Class) {
+                self.content.classes().require(s, &inputs.class());
+            }
         }
-        self.content.require(self.terms, &mut calc, &inputs);
-        let highest = calc.highest();
-        (calc.finish(), highest)
+        self.content.require(self.terms, s, &inputs);
+        Ok(())
     }
 
-    /// The tapscript, ending in `watchtower`'s CHECKSIG.
+    /// The tapscript, ending in `watchtower`'s CHECKSIG, with its witness layout and stack depth.
     ///
     /// # Errors
     /// A key or lock that the sets lack.
-    pub fn build(&self, keys: AllKeys<'_>, watchtower: &XOnlyPublicKey) -> Result<ScriptBuf, LeafError> {
-        let mut bytes = Vec::new();
-        for (choice, value) in self.choices().into_iter().rev() {
+    pub fn build(&self, keys: AllKeys<'_>, watchtower: &XOnlyPublicKey) -> Result<LeafScript, LeafError> {
+        let mut s = ScriptBuilder::new();
+        for (choice, value) in self.choices() {
             let locks = keys.dispute.locks(Side::Operator, choice)?;
-            bytes.extend(locks.reveal_script(usize::from(value))?.into_bytes());
+            let lock = locks
+                .as_slice()
+                .get(usize::from(value))
+                .ok_or(ChoiceError::NoSuchValue {
+                    values: locks.values(),
+                    got: usize::from(value),
+                })?;
+            s.read_preimage("choice", lock);
         }
-        let reads = self.reads();
-        let public = reads
-            .iter()
-            .map(|&id| keys.value(id))
-            .collect::<Result<Vec<_>, _>>()?;
-        bytes.extend(wots::script::read_values(&public, ElementSize::Any).into_bytes());
-        bytes.extend(self.core().0);
-        let mut script = ScriptBuf::from_bytes(bytes);
-        script.push_slice(PushBytesBuf::from(watchtower.serialize()));
-        script.push_opcode(OP_CHECKSIG);
-        Ok(script)
+        self.require(&mut s, |s, id| {
+            Ok(s.read_signed("value", keys.value(id)?, ElementSize::Any))
+        })?;
+        Ok(s.finish_checksig("watchtower", watchtower)?)
     }
 
     /// The witness items above the watchtower's signature, bottom of the stack first: the values' signatures, then
@@ -181,11 +183,11 @@ impl<'a> DisproveLeaf<'a> {
     /// A value or preimage that was not published.
     pub fn witness(&self, published: &Published) -> Result<Vec<Vec<u8>>, LeafError> {
         let mut items = Vec::new();
-        for id in self.reads() {
+        for id in self.reads().into_iter().rev() {
             let signature = published.signature(id).ok_or(LeafError::Unsigned { id })?;
             items.extend(signature.witness());
         }
-        for (choice, value) in self.choices() {
+        for (choice, value) in self.choices().into_iter().rev() {
             let preimage = published
                 .preimage(Side::Operator, choice, value)
                 .ok_or(LeafError::NotChosen { choice, value })?;
@@ -267,7 +269,7 @@ impl DisproveLeaves for KeyedLeaves<'_> {
             .leaf(index)
             .map(|leaf| leaf.build(self.keys, &self.watchtower));
         built
-            .map(|script| script.expect("the constructor has looked up every key"))
+            .map(|leaf| leaf.expect("the constructor has looked up every key").script)
             .unwrap_or_default()
     }
 

@@ -4,8 +4,7 @@
 //! `(mask, match)` pairs. That the pairs are disjoint and mean the same as the emulator's decoder is tested. Two
 //! instructions whose pairs could both match would let an operator pick the meaning; the tests walk all of them.
 
-use super::calc::word::Digits;
-use super::calc::{Calc, Var};
+use taptree_commit::script::{Bool, ScriptBuilder, Word};
 
 /// Words whose bits under `mask` are `bits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -239,125 +238,92 @@ impl Fields {
     }
 }
 
-/// The instruction word inside a script: fields on demand.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ScriptWord(pub(crate) Digits);
+/// The instruction word inside a script.
+#[derive(Debug, Clone)]
+pub(crate) struct Instr(pub(crate) Word);
 
-impl ScriptWord {
-    /// 1 if the word matches `pattern`.
-    pub(crate) fn matches(self, calc: &mut Calc, pattern: Pattern) -> Var {
-        calc.scope1(|c| {
-            let mut hits = Vec::new();
-            for i in 0..8 {
-                let shift = 28 - 4 * i;
-                let (mask, bits) = (pattern.mask >> shift & 15, pattern.bits >> shift & 15);
-                match mask {
-                    0 => {}
-                    15 => hits.push(c.eq(self.0[i], Var::Const(bits as i32))),
-                    _ => {
-                        let digit = c.bits(self.0[i]);
-                        for b in (0..4).filter(|b| mask >> b & 1 == 1) {
-                            hits.push(if bits >> b & 1 == 1 {
-                                digit[b]
-                            } else {
-                                c.not(digit[b])
-                            });
-                        }
-                    }
-                }
+impl Instr {
+    /// True if the word matches `pattern`.
+    pub(crate) fn matches(&self, s: &mut ScriptBuilder, pattern: Pattern) -> Bool {
+        let mut hits = Vec::new();
+        for i in 0..8 {
+            let lowest = 28 - 4 * i;
+            let (mask, bits) = (pattern.mask >> lowest & 15, pattern.bits >> lowest & 15);
+            if mask == 0 {
+                continue;
             }
-            c.all(&hits)
-        })
+            // The fixed bits of a nibble lie together in every pattern.
+            let (low, high) = (mask.trailing_zeros(), 31 - mask.leading_zeros());
+            let nibble = self.0.nibble(i);
+            hits.push(if mask == 15 {
+                s.int_eq(&nibble, i64::from(bits))
+            } else if high == 3 {
+                s.within(&nibble, i64::from(bits), i64::from(bits + (1 << low)))
+            } else {
+                let part = s.bits(&self.0, lowest + high as usize, lowest + low as usize);
+                s.int_eq(part, i64::from(bits >> low))
+            });
+        }
+        s.all(hits)
     }
 
-    /// 1 if the word is one of `operations` by its pattern (EXT and INS also when their fields make them undefined).
-    pub(crate) fn is_any(self, calc: &mut Calc, operations: &[Operation]) -> Var {
-        calc.scope1(|c| {
-            let mut any = Var::Const(0);
-            for operation in operations {
-                let one = self.matches(c, operation.pattern());
-                any = c.or(any, one);
-            }
-            any
-        })
+    /// True if the word is one of `operations` by its pattern (EXT and INS also when their fields make them undefined).
+    pub(crate) fn is_any(&self, s: &mut ScriptBuilder, operations: &[Operation]) -> Bool {
+        let mut any: Option<Bool> = None;
+        for operation in operations {
+            let one = self.matches(s, operation.pattern());
+            any = Some(match any {
+                None => one,
+                Some(others) => s.either(others, one),
+            });
+        }
+        any.unwrap_or_else(|| s.any(Vec::new()))
     }
 
-    /// 1 if the word is a defined instruction.
-    pub(crate) fn is_defined(self, calc: &mut Calc) -> Var {
-        calc.scope1(|c| {
-            let listed = self.is_any(c, Operation::ALL);
-            let (msb, lsb) = (self.rd(c), self.sa(c));
-            let ext = self.matches(c, Operation::Ext.pattern());
-            let sum = c.add(lsb, msb);
-            let too_wide = c.lt(Var::Const(31), sum);
-            let bad_ext = c.and(ext, too_wide);
-            let ins = self.matches(c, Operation::Ins.pattern());
-            let crossed = c.lt(msb, lsb);
-            let bad_ins = c.and(ins, crossed);
-            let bad = c.or(bad_ext, bad_ins);
-            let good = c.not(bad);
-            c.and(listed, good)
-        })
-    }
-
-    /// Bit `i` of the word, 0 the least significant.
-    pub(crate) fn bit(self, calc: &mut Calc, i: usize) -> Var {
-        calc.bits(self.0[7 - i / 4])[i % 4]
-    }
-
-    fn field(self, calc: &mut Calc, shift: usize) -> Var {
-        calc.scope1(|c| {
-            let bits = self.field_bits(c, shift);
-            c.bit_number(&bits)
-        })
-    }
-
-    fn field_bits(self, calc: &mut Calc, shift: usize) -> [Var; 5] {
-        std::array::from_fn(|i| self.bit(calc, shift + i))
-    }
-
-    /// Register field 25..21.
-    pub(crate) fn rs(self, calc: &mut Calc) -> Var {
-        self.field(calc, 21)
-    }
-
-    /// Register field 20..16.
-    pub(crate) fn rt(self, calc: &mut Calc) -> Var {
-        self.field(calc, 16)
-    }
-
-    /// Register field 15..11.
-    pub(crate) fn rd(self, calc: &mut Calc) -> Var {
-        self.field(calc, 11)
-    }
-
-    /// Shift field 10..6.
-    pub(crate) fn sa(self, calc: &mut Calc) -> Var {
-        self.field(calc, 6)
-    }
-
-    /// Shift field, as bits, least significant first.
-    pub(crate) fn sa_bits(self, calc: &mut Calc) -> [Var; 5] {
-        self.field_bits(calc, 6)
+    /// True if the word is a defined instruction.
+    pub(crate) fn is_defined(&self, s: &mut ScriptBuilder) -> Bool {
+        let listed = self.is_any(s, Operation::ALL);
+        let ext = self.matches(s, Operation::Ext.pattern());
+        let (lsb, msb) = (s.field_sa(&self.0), s.field_rd(&self.0));
+        let sum = s.int_add(lsb, msb);
+        let too_wide = s.int_lt(31, sum);
+        let bad_ext = s.both(ext, too_wide);
+        let ins = self.matches(s, Operation::Ins.pattern());
+        let (lsb, msb) = (s.field_sa(&self.0), s.field_rd(&self.0));
+        let crossed = s.int_lt(msb, lsb);
+        let bad_ins = s.both(ins, crossed);
+        let bad = s.either(bad_ext, bad_ins);
+        let good = s.not(bad);
+        s.both(listed, good)
     }
 
     /// The immediate, zero-extended.
-    pub(crate) fn imm(self) -> Digits {
-        let zero = Var::Const(0);
-        [zero, zero, zero, zero, self.0[4], self.0[5], self.0[6], self.0[7]]
+    pub(crate) fn imm(&self, s: &mut ScriptBuilder) -> Word {
+        let immediate = s.field_immediate(&self.0);
+        s.zero_extend(&immediate)
     }
 
     /// The immediate, sign-extended.
-    pub(crate) fn simm(self, calc: &mut Calc) -> Digits {
-        let negative = calc.ge(self.0[4], Var::Const(8));
-        let fill = calc.select(negative, Var::Const(15), Var::Const(0));
-        [fill, fill, fill, fill, self.0[4], self.0[5], self.0[6], self.0[7]]
+    pub(crate) fn simm(&self, s: &mut ScriptBuilder) -> Word {
+        let immediate = s.field_immediate(&self.0);
+        s.sign_extend(&immediate)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fixed_bits_of_a_nibble_lie_together() {
+        for operation in Operation::ALL {
+            for shift in (0..32).step_by(4) {
+                let mask = operation.pattern().mask >> shift & 15;
+                let run = mask >> mask.trailing_zeros().min(3);
+                assert_eq!(run & (run + 1), 0, "{operation:?}");
+            }
+        }
+    }
 
     #[test]
     fn no_word_matches_two_patterns() {

@@ -31,7 +31,6 @@
 //! demands that exactly that rule's leaf fires. A watchtower: a leaf that fires on the truth, with values it made itself, with
 //! advanced chains or with second preimages; leaves read the operator's values and the operator's own preimages only.
 
-pub(crate) mod calc;
 mod catalogue;
 mod contradiction;
 mod disprove;

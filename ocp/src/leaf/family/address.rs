@@ -1,6 +1,7 @@
 //! Family 8: the address of a load, store or hint.
 
-use super::super::calc::Calc;
+use taptree_commit::script::ScriptBuilder;
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, class, open};
 use super::super::instruction::{Fields, Operation};
 use super::super::terms::Terms;
@@ -51,16 +52,12 @@ impl Contradiction for AddressLeaf {
         Some(accesses && o.addr != o.rs.wrapping_add(Fields::of(o.instr).simm))
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let access: Vec<Operation> = LOADS.iter().chain(STORES).copied().collect();
-        let is_access = inputs.instr().is_any(c, &access);
-        c.require(is_access);
-        let simm = inputs.instr().simm(c);
-        let offset = c.halves(&simm);
-        let base = c.halves(&inputs.word(OpenField::Rs));
-        let due = c.add32(base, offset);
-        let said = c.halves(&inputs.word(OpenField::Addr));
-        let differs = c.ne32(due, said);
-        c.require(differs);
+        let is_access = inputs.instr().is_any(s, &access);
+        s.assert(is_access);
+        let simm = inputs.instr().simm(s);
+        let due = s.add(&inputs.word(OpenField::Rs), simm);
+        s.assert_ne(&inputs.word(OpenField::Addr), due);
     }
 }

@@ -3,10 +3,10 @@
 //! `pc' = next_pc` always, except when a branch-likely is not taken; `next_pc'` is where branches differ. Both are
 //! signed apart and have their own leaves, so that a wrong target and a skipped delay slot are told apart.
 
-use super::super::calc::word::{Digits, Halves};
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Bool, ScriptBuilder};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, open};
-use super::super::instruction::{Fields, Operation, ScriptWord};
+use super::super::instruction::{Fields, Operation};
 use super::super::terms::Terms;
 use crate::field::{OpenField, word};
 use crate::message::Published;
@@ -104,29 +104,24 @@ impl Condition {
         }
     }
 
-    fn taken_in_script(self, c: &mut Calc, inputs: &Inputs) -> Var {
+    fn taken_in_script(self, s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
         let rs = inputs.word(OpenField::Rs);
         match self {
-            Condition::Equal | Condition::NotEqual => {
-                let differ = c.differ(&rs, inputs.field(OpenField::Rt));
-                if self == Condition::NotEqual {
-                    differ
-                } else {
-                    c.not(differ)
-                }
-            }
-            Condition::Negative => c.sign(&rs),
+            Condition::Equal => s.eq(&rs, &inputs.word(OpenField::Rt)),
+            Condition::NotEqual => s.ne(&rs, &inputs.word(OpenField::Rt)),
+            Condition::Negative => s.is_negative(&rs),
             Condition::NotNegative => {
-                let negative = c.sign(&rs);
-                c.not(negative)
+                let negative = s.is_negative(&rs);
+                s.not(negative)
             }
             Condition::NotPositive | Condition::Positive => {
-                let (negative, zero) = (c.sign(&rs), c.is_zero(&rs));
-                let not_positive = c.or(negative, zero);
+                let negative = s.is_negative(&rs);
+                let zero = s.is_zero(&rs);
+                let not_positive = s.either(negative, zero);
                 if self == Condition::NotPositive {
                     not_positive
                 } else {
-                    c.not(not_positive)
+                    s.not(not_positive)
                 }
             }
         }
@@ -244,109 +239,50 @@ impl Contradiction for BranchLeaf {
         Some(said != due)
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let instr = inputs.instr();
-        let listed = instr.is_any(c, &self.operations());
-        let mine = if self.is_negative_list() {
-            c.not(listed)
+        let listed = instr.is_any(s, &self.operations());
+        if self.is_negative_list() {
+            s.assert_not(listed)
         } else {
-            listed
-        };
-        c.require(mine);
-        let said_field = if self.is_about_pc() {
-            OpenField::PcNext
-        } else {
-            OpenField::NextPcNext
-        };
-        let said = c.halves(&inputs.word(said_field));
-        let pc = |c: &mut Calc, more: u32| {
-            let pc = c.halves(&inputs.word(OpenField::Word(word::PC)));
-            c.add32(pc, Halves::literal(more))
-        };
-        let next = |c: &mut Calc, more: u32| {
-            let next = c.halves(&inputs.word(OpenField::Word(word::NEXT_PC)));
-            if more == 0 {
-                next
-            } else {
-                c.add32(next, Halves::literal(more))
-            }
-        };
+            s.assert(listed)
+        }
+        let pc = |s: &mut ScriptBuilder, more: u32| s.add(&inputs.word(OpenField::Word(word::PC)), more);
+        let next =
+            |s: &mut ScriptBuilder, more: u32| s.add(&inputs.word(OpenField::Word(word::NEXT_PC)), more);
         let due = match self {
-            BranchLeaf::PcFollows => next(c, 0),
-            BranchLeaf::NextFollows => next(c, 4),
+            BranchLeaf::PcFollows => next(s, 0),
+            BranchLeaf::NextFollows => next(s, 4),
             BranchLeaf::PcLikely(condition) => {
-                let taken = condition.taken_in_script(c, inputs);
-                let (a, b) = (next(c, 0), next(c, 4));
-                choose(c, taken, a, b)
+                let (following, skipping) = (next(s, 0), next(s, 4));
+                let taken = condition.taken_in_script(s, inputs);
+                s.select_word(taken, &following, &skipping)
             }
             BranchLeaf::NextBranch(condition) | BranchLeaf::NextLikely(condition) => {
-                let taken = condition.taken_in_script(c, inputs);
-                let base = pc(c, 4);
-                let offset = branch_offset(c, instr);
-                let target = c.add32(base, offset);
+                let simm = instr.simm(s);
+                let offset = s.shl(&simm, 2);
+                let base = pc(s, 4);
+                let target = s.add(base, offset);
                 let skip = if matches!(self, BranchLeaf::NextBranch(_)) {
                     4
                 } else {
                     8
                 };
-                let fallen = next(c, skip);
-                choose(c, taken, target, fallen)
+                let fallen = next(s, skip);
+                let taken = condition.taken_in_script(s, inputs);
+                s.select_word(taken, &target, &fallen)
             }
             BranchLeaf::NextJump => {
-                // pc + 4 gives the upper four bits; the other 28 are the index and two zeros.
-                let base = pc(c, 4);
-                jump_target(c, instr, base)
+                let base = pc(s, 4);
+                s.jump_target(&instr.0, &base)
             }
-            BranchLeaf::NextRegister => c.halves(&inputs.word(OpenField::Rs)),
+            BranchLeaf::NextRegister => s.copy(&inputs.word(OpenField::Rs)),
         };
-        let differs = c.ne32(due, said);
-        c.require(differs);
-    }
-}
-
-fn choose(c: &mut Calc, condition: Var, a: Halves, b: Halves) -> Halves {
-    let chosen = c.select_all(condition, &[a.hi, a.lo], &[b.hi, b.lo]);
-    Halves {
-        hi: chosen[0],
-        lo: chosen[1],
-    }
-}
-
-/// The sign-extended immediate, shifted left by two.
-fn branch_offset(c: &mut Calc, instr: ScriptWord) -> Halves {
-    let simm: Digits = instr.simm(c);
-    let bits = c.word_bits(&simm);
-    c.halves_of_bits(|c, i| c.pick(if i < 2 { Var::Const(0) } else { bits[i - 2] }))
-}
-
-/// The index of J shifted left by two, below the upper four bits of `base`.
-fn jump_target(c: &mut Calc, instr: ScriptWord, base: Halves) -> Halves {
-    let bits = c.word_bits(&instr.0);
-    let region = upper_digit(c, base.hi);
-    let index = c.halves_of_bits(|c, i| {
-        c.pick(if (2..28).contains(&i) {
-            bits[i - 2]
+        let said = if self.is_about_pc() {
+            OpenField::PcNext
         } else {
-            Var::Const(0)
-        })
-    });
-    Halves {
-        hi: c.add(region, index.hi),
-        lo: index.lo,
+            OpenField::NextPcNext
+        };
+        s.assert_ne(&inputs.word(said), due);
     }
-}
-
-/// A half with all but its upper four bits cleared.
-fn upper_digit(c: &mut Calc, half: Var) -> Var {
-    c.scope1(|c| {
-        let mut rest = half;
-        let mut upper = Var::Const(0);
-        for bit in [32_768, 16_384, 8_192, 4_096] {
-            let set = c.ge(rest, Var::Const(bit));
-            let part = c.select(set, Var::Const(bit), Var::Const(0));
-            rest = c.sub(rest, part);
-            upper = c.add(upper, part);
-        }
-        upper
-    })
 }

@@ -3,7 +3,8 @@
 //! A liar claims an ended state while the machine runs (so that nothing is checked), goes on after the end, or
 //! calls a plain instruction a system call (whose next state follows other rules).
 
-use super::super::calc::Calc;
+use taptree_commit::script::ScriptBuilder;
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, class, open};
 use super::super::instruction::Operation;
 use super::super::terms::Terms;
@@ -82,21 +83,32 @@ impl Contradiction for ClassLeaf {
         })
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
-        let holds = match self {
-            ClassLeaf::Unassigned => return,
-            ClassLeaf::EndedWhileRunning => c.is_zero(inputs.field(OpenField::Word(word::STATUS))),
-            ClassLeaf::RunningAfterEnd => c.any(inputs.field(OpenField::Word(word::STATUS))),
-            ClassLeaf::EndedStateMoves => c.differ(
-                inputs.field(OpenField::Digest),
-                inputs.field(OpenField::DigestNext),
-            ),
-            ClassLeaf::SyscallClaimed => {
-                let hit = inputs.instr().matches(c, Operation::Syscall.pattern());
-                c.not(hit)
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
+        let status = |inputs: &Inputs| inputs.word(OpenField::Word(word::STATUS));
+        match self {
+            ClassLeaf::Unassigned => {}
+            ClassLeaf::EndedWhileRunning => {
+                let zero = s.is_zero(&status(inputs));
+                s.assert(zero);
             }
-            ClassLeaf::SyscallDue => inputs.instr().matches(c, Operation::Syscall.pattern()),
-        };
-        c.require(holds);
+            ClassLeaf::RunningAfterEnd => {
+                let zero = s.is_zero(&status(inputs));
+                s.assert_not(zero);
+            }
+            ClassLeaf::EndedStateMoves => {
+                s.assert_ne_nibbles(
+                    inputs.field(OpenField::Digest),
+                    inputs.field(OpenField::DigestNext),
+                );
+            }
+            ClassLeaf::SyscallClaimed => {
+                let hit = inputs.instr().matches(s, Operation::Syscall.pattern());
+                s.assert_not(hit);
+            }
+            ClassLeaf::SyscallDue => {
+                let hit = inputs.instr().matches(s, Operation::Syscall.pattern());
+                s.assert(hit);
+            }
+        }
     }
 }

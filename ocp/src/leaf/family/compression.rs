@@ -4,8 +4,8 @@
 //! put in. Those words are not signed a second time as a state; a leaf substitutes them: the eight special words after
 //! the step, register `dest` by `value`, and `$a3` by the error flag that a system call's class tells.
 
-use super::super::calc::word::literal_digits;
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Nibbles, Operand, ScriptBuilder, Source, Word};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, class, open};
 use super::super::terms::Terms;
 use crate::field::{OpenField, STATE_WORDS};
@@ -157,21 +157,73 @@ impl Contradiction for CompressionLeaf {
         Some(hash::cv_bytes(&due) != published.hash(ValueId::Open(out))?)
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
-        let mut message: Vec<Var> = Vec::with_capacity(128);
-        for (i, source) in self.block().words().zip(self.sources()) {
-            let word = match self {
-                CompressionLeaf::Before(_) => inputs.word(source).to_vec(),
-                CompressionLeaf::After(_) => after_in_script(c, inputs, i, source),
-            };
-            message.extend(word);
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
+        let mut words: Vec<Word> = self
+            .sources()
+            .into_iter()
+            .map(|source| inputs.word(source))
+            .collect();
+        if matches!(self, CompressionLeaf::After(_)) {
+            words = self.after_in_script(s, inputs, words);
         }
+        let mut block = Nibbles::from_words(&words);
         if let Some(root) = self.root() {
-            message.extend(inputs.field(root));
+            block = block.concat(inputs.field(root));
         }
         let (cv, out) = self.ends();
-        let cv = cv.map(|field| inputs.field(field));
-        c.require_other_digest(inputs.field(out), cv, &message, self.block().flags());
+        let cv = cv.map(|field| inputs.field(field).clone());
+        require_other_digest(s, inputs.field(out), cv, block, self.block().flags());
+    }
+}
+
+impl CompressionLeaf {
+    /// The words of the block with `$a3` and register `dest` put in. The ones replaced are gone: a compression needs
+    /// most of the stack.
+    fn after_in_script(self, s: &mut ScriptBuilder, inputs: &Inputs, mut words: Vec<Word>) -> Vec<Word> {
+        let first = self.block().words().start;
+        // The special words are the ones after already.
+        let mut registers = words.split_off(usize::from(8u8.saturating_sub(first)));
+        if first < 8 {
+            let a3 = &mut registers[usize::from(A3 - 8)];
+            let step = s.int_eq(&inputs.class(), i64::from(class::STEP));
+            let failed = s.int_eq(&inputs.class(), i64::from(class::SYSCALL_ERR));
+            let flag = s.word_of_small(failed.as_int());
+            let chosen = s.select_word(step, a3, &flag);
+            s.drop(flag);
+            s.drop(std::mem::replace(a3, chosen));
+        }
+        let dest = s.number_of(inputs.field(OpenField::Dest));
+        let index = s.int_sub(dest, i64::from(first.max(8)) - 7);
+        words.extend(s.substitute(registers, &index, &inputs.word(OpenField::Value)));
+        words
+    }
+}
+
+/// Fails the script if the compression of `block` (the bytes behind it are zeros) after `chaining` (`None`: BLAKE3's
+/// constant) gives `said`. Consumes all but `said`.
+pub(crate) fn require_other_digest(
+    s: &mut ScriptBuilder,
+    said: &Nibbles,
+    chaining: Option<Nibbles>,
+    block: Nibbles,
+    flags: u32,
+) {
+    let length = u32::try_from(block.len() / 2).expect("a block has 64 bytes at most");
+    let mut sources: Vec<Source> = Operand::<Nibbles>::sources(block);
+    sources.resize(128, Source::Constant(0));
+    let due = match chaining {
+        Some(chaining) => s.blake3_compress(chaining, Sources(sources), length, flags),
+        None => s.blake3_compress(&hash::cv_bytes(&hash::IV), Sources(sources), length, flags),
+    };
+    s.assert_ne_nibbles(due, said);
+}
+
+/// Nibbles that are partly items and partly constants.
+struct Sources(Vec<Source>);
+
+impl Operand<Nibbles> for Sources {
+    fn sources(self) -> Vec<Source> {
+        self.0
     }
 }
 
@@ -195,27 +247,4 @@ fn after(o: &Opening, i: u8, source: u32) -> u32 {
     } else {
         source
     }
-}
-
-fn after_in_script(c: &mut Calc, inputs: &Inputs, i: u8, source: OpenField) -> Vec<Var> {
-    let word = inputs.word(source).to_vec();
-    if i < 8 {
-        return word;
-    }
-    c.scope(|c| {
-        let mut word = word;
-        if i == A3 {
-            let step = c.eq(inputs.class(), Var::Const(i32::from(class::STEP)));
-            let failed = c.eq(inputs.class(), Var::Const(i32::from(class::SYSCALL_ERR)));
-            let mut flag = literal_digits(0);
-            flag[7] = failed;
-            word = c.select_all(step, &word, &flag);
-        }
-        let register = u32::from(i) - 7;
-        let dest = inputs.field(OpenField::Dest);
-        let upper = c.eq(dest[0], Var::Const((register >> 4) as i32));
-        let lower = c.eq(dest[1], Var::Const((register & 15) as i32));
-        let written = c.and(upper, lower);
-        c.select_all(written, inputs.field(OpenField::Value), &word)
-    })
 }

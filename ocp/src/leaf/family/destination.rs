@@ -3,9 +3,10 @@
 //! The destination decides which word of the next state takes the result, so a wrong one would forge any register.
 //! `$0` as destination is the number 0, which no compression leaf substitutes.
 
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Bool, ScriptBuilder};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, open};
-use super::super::instruction::{Fields, Operation, ScriptWord};
+use super::super::instruction::{Fields, Operation};
 use super::super::terms::Terms;
 use crate::field::OpenField;
 use crate::message::Published;
@@ -194,41 +195,48 @@ impl Contradiction for DestinationLeaf {
         Some(mine && o.dest != due)
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
-        let said = c.number(inputs.field(OpenField::Dest));
-        let due = if *self == DestinationLeaf::Syscall {
-            Var::Const(2)
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
+        let said = s.number_of(inputs.field(OpenField::Dest));
+        let differs = if *self == DestinationLeaf::Syscall {
+            s.int_ne(said, 2)
         } else {
             let instr = inputs.instr();
-            let mine = is_mine(c, instr, self.operations());
-            c.require(mine);
+            let mine = instr.is_any(s, self.operations());
+            s.assert(mine);
+            if *self == DestinationLeaf::Rt {
+                // EXT and INS are in the list by their patterns, defined or not.
+                let defined = instr.is_defined(s);
+                s.assert(defined);
+            }
             match self {
-                DestinationLeaf::Rd => instr.rd(c),
-                DestinationLeaf::Rt => instr.rt(c),
-                DestinationLeaf::Link => Var::Const(31),
-                DestinationLeaf::ConditionalMove => {
-                    let movz = instr.matches(c, Op::Movz.pattern());
-                    let zero = c.is_zero(&inputs.word(OpenField::Rt));
-                    let moves = c.eq(movz, zero);
-                    let rd = instr.rd(c);
-                    c.select(moves, rd, Var::Const(0))
+                DestinationLeaf::Rd => {
+                    let rd = s.field_rd(&instr.0);
+                    s.int_ne(said, rd)
                 }
-                DestinationLeaf::None | DestinationLeaf::Syscall => Var::Const(0),
+                DestinationLeaf::Rt => {
+                    let rt = s.field_rt(&instr.0);
+                    s.int_ne(said, rt)
+                }
+                DestinationLeaf::Link => s.int_ne(said, 31),
+                DestinationLeaf::ConditionalMove => {
+                    let moves = moves(s, inputs);
+                    let rd = s.field_rd(&instr.0);
+                    let none = s.constant(0);
+                    let due = s.select(moves, &rd, &none);
+                    s.int_ne(said, due)
+                }
+                DestinationLeaf::None | DestinationLeaf::Syscall => s.int_ne(said, 0),
             }
         };
-        let differs = c.ne(said, due);
-        c.require(differs);
+        s.assert(differs);
     }
 }
 
-/// One of `operations`, and not undefined by its fields.
-fn is_mine(c: &mut Calc, instr: ScriptWord, operations: &[Op]) -> Var {
-    let listed = instr.is_any(c, operations);
-    if !operations.contains(&Op::Ext) {
-        return listed;
-    }
-    let defined = instr.is_defined(c);
-    c.and(listed, defined)
+/// True if a MOVZ or MOVN moves.
+pub(crate) fn moves(s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
+    let movn = inputs.instr().matches(s, Op::Movn.pattern());
+    let zero = s.is_zero(&inputs.word(OpenField::Rt));
+    s.differ(movn, zero)
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 //! One leaf per way an end can be bounded ([`crate::boundary::cases`]): it reads the digest in `Open`, the search slot's,
 //! and the operator's own preimages of the choices that make that slot the boundary. It applies to every class.
 
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::ScriptBuilder;
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, open};
 use super::super::terms::Terms;
 use crate::boundary::{Boundary, BoundaryCase, End};
 use crate::field::OpenField;
 use crate::message::Published;
-use crate::value::{ChoiceId, ValueId, nibbles};
+use crate::value::{ChoiceId, ValueId};
 
 /// The digest opened at an end is not the boundary of this case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,19 +56,12 @@ impl Contradiction for EquivocationLeaf {
         Some(opened != due)
     }
 
-    fn require(&self, terms: &Terms, c: &mut Calc, inputs: &Inputs) {
-        let constant = |digest: &[u8]| -> Vec<Var> {
-            nibbles(digest)
-                .into_iter()
-                .map(|digit| Var::Const(i32::from(digit)))
-                .collect()
-        };
-        let due = match self.0.boundary {
-            Boundary::Program => constant(&terms.program),
-            Boundary::Accepted => constant(&terms.accepted),
-            Boundary::Slot(slot) => inputs.digits(slot).to_vec(),
-        };
-        let differs = c.differ(inputs.field(self.opened()), &due);
-        c.require(differs);
+    fn require(&self, terms: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
+        let opened = inputs.field(self.opened());
+        match self.0.boundary {
+            Boundary::Program => s.assert_ne_nibbles(opened, &terms.program),
+            Boundary::Accepted => s.assert_ne_nibbles(opened, &terms.accepted),
+            Boundary::Slot(slot) => s.assert_ne_nibbles(opened, inputs.nibbles(slot)),
+        }
     }
 }

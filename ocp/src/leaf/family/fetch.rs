@@ -4,8 +4,8 @@
 //! addresses, so that its number is the upper part of `pc`'s digits and the place within it the rest; the first
 //! and the last chunk may be partly outside code, where they never fire (that is a fetch fault's leaf).
 
-use super::super::calc::word::{Digits, Halves};
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Bool, ScriptBuilder, Word};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, class, open};
 use super::super::terms::{Code, Terms};
 use crate::field::{OpenField, word};
@@ -53,28 +53,25 @@ impl Contradiction for FetchLeaf {
         })
     }
 
-    fn require(&self, terms: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, terms: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let pc = inputs.word(OpenField::Word(word::PC));
-        let low = c.bits(pc[7]);
-        let misaligned = c.or(low[0], low[1]);
-        let inside = in_code(c, &terms.code, &pc);
-        let aligned = c.not(misaligned);
-        let good = c.and(aligned, inside);
-        let holds = match self {
-            FetchLeaf::FaultClaimed => good,
-            FetchLeaf::FaultDue => c.not(good),
-        };
-        c.require(holds);
+        let low = s.bits(&pc, 1, 0);
+        let aligned = s.int_is_zero(low);
+        let inside = in_code(s, &terms.code, &pc);
+        let good = s.both(aligned, inside);
+        match self {
+            FetchLeaf::FaultClaimed => s.assert(good),
+            FetchLeaf::FaultDue => s.assert_not(good),
+        }
     }
 }
 
-/// 1 if the byte at `address` is code.
-pub(crate) fn in_code(c: &mut Calc, code: &Code, address: &Digits) -> Var {
-    let address = c.halves(address);
-    let before = c.lt_unsigned(address, Halves::literal(code.base()));
-    let below_end = c.lt_unsigned(address, Halves::literal(code.end()));
-    let not_before = c.not(before);
-    c.and(not_before, below_end)
+/// True if the byte at `address` is code.
+pub(crate) fn in_code(s: &mut ScriptBuilder, code: &Code, address: &Word) -> Bool {
+    let before = s.lt_unsigned(address, code.base());
+    let not_before = s.not(before);
+    let below_end = s.lt_unsigned(address, code.end());
+    s.both(not_before, below_end)
 }
 
 /// The code leaf with this number: chunk 0 is the one that holds the first instruction.
@@ -115,62 +112,34 @@ impl Contradiction for CodeLeaf {
         Some(mine && terms.code.word_at(pc).is_some_and(|due| due != o.instr))
     }
 
-    fn require(&self, terms: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, terms: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let pc = inputs.word(OpenField::Word(word::PC));
         let number = self.number(&terms.code);
         // The upper six digits of pc are the chunk.
-        for (i, &digit) in pc[..6].iter().enumerate() {
-            let due = number >> (20 - 4 * i) & 15;
-            let hit = c.eq(digit, Var::Const(due as i32));
-            c.require(hit);
+        for i in 0..6 {
+            s.assert_int_eq(&pc.nibble(i), i64::from(number >> (20 - 4 * i) & 15));
         }
         let start = number * CHUNK_BYTES;
         let present: Vec<Option<u32>> = (0..CHUNK_WORDS)
             .map(|i| terms.code.word_at(start + 4 * i))
             .collect();
         let first = present.iter().position(Option::is_some).unwrap_or(0);
-        let end = present
-            .iter()
-            .rposition(Option::is_some)
-            .map_or(first, |last| last + 1);
-        let bits = c.bits(pc[7]);
-        let place = c.horner(2, 2, |c, i| match i {
-            0 => c.pick(pc[6]),
-            _ => {
-                let word = [bits[2], bits[3]];
-                c.bit_number(&word);
-            }
-        });
-        if first > 0 {
-            let ok = c.ge(place, Var::Const(first as i32));
-            c.require(ok);
-        }
-        if end < CHUNK_WORDS as usize {
-            let ok = c.lt(place, Var::Const(end as i32));
-            c.require(ok);
-        }
-        // Eight digits a word, the first word's first digit uppermost: digit j of word i is at depth 8(i - first) + j.
-        let instr: Digits = inputs.word(OpenField::Instr);
-        let differs = c.scope1(|c| {
-            let offset = c.sub(place, Var::Const(first as i32));
-            let depth = c.horner(2, 3, |c, i| c.pick([offset, Var::Const(0)][i]));
-            let table = c.height();
-            for due in present[first..end].iter().flatten().rev() {
-                for j in (0..8).rev() {
-                    c.push((due >> (28 - 4 * j) & 15) as i32);
-                }
-            }
-            let top = c.height();
-            debug_assert_eq!(top - table, 8 * (end - first));
-            let hits: Vec<Var> = (0..8)
-                .map(|j| {
-                    let above = c.height() - top;
-                    let due = c.pick_beneath(depth, above + j);
-                    c.ne(due, instr[j])
-                })
+        let words: Vec<u32> = present[first..].iter().map_while(|word| *word).collect();
+        let place = s.bits(&pc, 7, 2);
+        let place = s.int_sub(place, first as i64);
+        let inside = s.within(&place, 0, words.len() as i64);
+        s.assert(inside);
+        let instr = inputs.field(OpenField::Instr);
+        let differs = [(0, 16), (4, 0)].map(|(from, shift)| {
+            let said = s.number_of(&instr.slice(from, from + 4));
+            let halves: Vec<i64> = words
+                .iter()
+                .map(|word| i64::from(word >> shift & 0xffff))
                 .collect();
-            c.any(&hits)
+            let due = s.choose_constant(&halves, &place);
+            s.int_ne(due, said)
         });
-        c.require(differs);
+        let any = s.any(differs.to_vec());
+        s.assert(any);
     }
 }

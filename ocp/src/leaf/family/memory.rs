@@ -4,8 +4,8 @@
 //! the aligned word after the step. That the other seven words of the leaf stay is the path's business
 //! ([`super::path`]): the new bottom node is the old leaf with this one word replaced.
 
-use super::super::calc::word::Digits;
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Bool, Int, Nibbles, ScriptBuilder, Word};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, open};
 use super::super::instruction::Operation;
 use super::super::terms::Terms;
@@ -37,84 +37,39 @@ pub(crate) fn half(o: &Opening) -> u16 {
     u16::from_be_bytes([o.old_leaf[at], o.old_leaf[at + 1]])
 }
 
-/// Bit `i` of the address, `i` below 8.
-fn addr_bit(c: &mut Calc, inputs: &Inputs, i: usize) -> Var {
-    let addr = inputs.word(OpenField::Addr);
-    c.bits(addr[7 - i / 4])[i % 4]
+/// The aligned word at `addr` before the step.
+pub(crate) fn loaded_word(s: &mut ScriptBuilder, inputs: &Inputs) -> Word {
+    let words = inputs.field(OpenField::OldLeaf).words();
+    let place = s.bits(&inputs.word(OpenField::Addr), 4, 2);
+    s.choose(&words, &place)
 }
 
-/// Halves `digits` by one address bit after another, uppermost first: the part that the address names.
-fn chosen(c: &mut Calc, inputs: &Inputs, digits: &[Var], bits: &[usize]) -> Vec<Var> {
-    let bits: Vec<Var> = bits.iter().map(|&i| addr_bit(c, inputs, i)).collect();
-    c.scope(|c| {
-        let mut now = digits.to_vec();
-        for bit in bits {
-            let (first, second) = now.split_at(now.len() / 2);
-            now = c.select_all(bit, second, first);
-        }
-        now
-    })
+/// The place of the byte at `addr` within its word.
+pub(crate) fn byte_place(s: &mut ScriptBuilder, inputs: &Inputs) -> Int {
+    s.bits(&inputs.word(OpenField::Addr), 1, 0)
 }
 
-/// The digits of the aligned word at `addr` before the step.
-pub(crate) fn old_word_digits(c: &mut Calc, inputs: &Inputs) -> Digits {
-    chosen(c, inputs, inputs.field(OpenField::OldLeaf), &[4, 3, 2])
-        .try_into()
-        .expect("an eighth of 64 digits")
-}
-
-/// The digits of the byte at `addr` before the step.
-pub(crate) fn byte_digits(c: &mut Calc, inputs: &Inputs) -> [Var; 2] {
-    let all = inputs.field(OpenField::OldLeaf);
-    chosen(c, inputs, all, &[4, 3, 2, 1, 0])
-        .try_into()
-        .expect("a 32nd of 64 digits")
-}
-
-/// The digits of the aligned half-word at `addr` before the step.
-pub(crate) fn half_digits(c: &mut Calc, inputs: &Inputs) -> [Var; 4] {
-    let all = inputs.field(OpenField::OldLeaf);
-    chosen(c, inputs, all, &[4, 3, 2, 1])
-        .try_into()
-        .expect("a 16th of 64 digits")
-}
-
-/// A word as four bytes of two digits, lowest address first.
-pub(crate) type Bytes = [[Var; 2]; 4];
-
-fn bytes(word: &Digits) -> Bytes {
-    std::array::from_fn(|i| [word[2 * i], word[2 * i + 1]])
-}
-
-/// A merge of the old word with `rt` that depends on the address within the word: `arrange(old, rt, addr & 3)`.
-pub(crate) fn merge(
-    c: &mut Calc,
-    inputs: &Inputs,
-    arrange: impl Fn(&Bytes, &Bytes, usize) -> Bytes,
-) -> Digits {
-    let old = bytes(&old_word_digits(c, inputs));
-    let rt = bytes(&inputs.word(OpenField::Rt));
-    let cases: Vec<Var> = (0..4).flat_map(|at| arrange(&old, &rt, at).concat()).collect();
-    chosen(c, inputs, &cases, &[1, 0])
-        .try_into()
-        .expect("one of four words")
-}
-
-/// 1 if LL's link is this address.
-pub(crate) fn link_holds(c: &mut Calc, inputs: &Inputs) -> Var {
-    let addr = inputs.word(OpenField::Addr);
-    let linked = linked(c, &addr);
-    let link = c.halves(&inputs.word(OpenField::Word(word::LINK)));
-    c.eq32(linked, link)
+/// The place of the half-word at `addr` within its word.
+pub(crate) fn half_place(s: &mut ScriptBuilder, inputs: &Inputs) -> Int {
+    s.bits(&inputs.word(OpenField::Addr), 1, 1)
 }
 
 /// `addr | 1`.
-pub(crate) fn linked(c: &mut Calc, addr: &Digits) -> super::super::calc::word::Halves {
-    let low = c.bits(addr[7])[0];
-    let mut halves = c.halves(addr);
-    let missing = c.not(low);
-    halves.lo = c.add(halves.lo, missing);
-    halves
+pub(crate) fn linked(s: &mut ScriptBuilder, inputs: &Inputs) -> Word {
+    let addr = inputs.word(OpenField::Addr);
+    let even = s.bit(&addr, 0);
+    let even = s.not(even);
+    let last = s.int_add(&addr.nibble(7), even.as_int());
+    let upper = s.copy(&Nibbles::from_words(&[addr]).slice(0, 7));
+    Word::from_nibbles(std::array::from_fn(|i| {
+        if i < 7 { upper.nibble(i) } else { last.clone() }
+    }))
+}
+
+/// True if LL's link is this address.
+pub(crate) fn link_holds(s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
+    let linked = linked(s, inputs);
+    s.eq(linked, &inputs.word(OpenField::Word(word::LINK)))
 }
 
 /// A store whose word after the step is not the old word merged with `rt`.
@@ -192,40 +147,35 @@ impl Contradiction for StoreLeaf {
         Some(stores && o.new_word != due)
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let instr = inputs.instr();
-        let mine = instr.is_any(c, self.operations());
-        c.require(mine);
+        let mine = instr.is_any(s, self.operations());
+        s.assert(mine);
+        let rt = inputs.word(OpenField::Rt);
         let said = inputs.word(OpenField::NewWord);
-        let due: Digits = match self {
-            StoreLeaf::Word => {
-                let plain = instr.matches(c, Operation::Sw.pattern());
-                let holds = link_holds(c, inputs);
-                let stores = c.or(plain, holds);
-                c.require(stores);
-                inputs.word(OpenField::Rt)
+        if *self == StoreLeaf::Word {
+            let plain = instr.matches(s, Operation::Sw.pattern());
+            let holds = link_holds(s, inputs);
+            let stores = s.either(plain, holds);
+            s.assert(stores);
+            return s.assert_ne(&said, &rt);
+        }
+        let old = loaded_word(s, inputs);
+        let due = match self {
+            StoreLeaf::Half => {
+                let at = half_place(s, inputs);
+                s.store_half(&old, &rt, &at)
             }
-            StoreLeaf::Byte => merge(c, inputs, |old, rt, at| {
-                std::array::from_fn(|byte| if byte == at { rt[3] } else { old[byte] })
-            }),
-            StoreLeaf::Half => merge(c, inputs, |old, rt, at| {
-                std::array::from_fn(|byte| {
-                    if byte / 2 == at / 2 {
-                        rt[2 + byte % 2]
-                    } else {
-                        old[byte]
-                    }
-                })
-            }),
-            StoreLeaf::Left => merge(c, inputs, |old, rt, at| {
-                std::array::from_fn(|byte| if byte >= at { rt[byte - at] } else { old[byte] })
-            }),
-            StoreLeaf::Right => merge(c, inputs, |old, rt, at| {
-                std::array::from_fn(|byte| if byte <= at { rt[3 - at + byte] } else { old[byte] })
-            }),
+            _ => {
+                let at = byte_place(s, inputs);
+                match self {
+                    StoreLeaf::Left => s.store_word_left(&old, &rt, &at),
+                    StoreLeaf::Right => s.store_word_right(&old, &rt, &at),
+                    _ => s.store_byte(&old, &rt, &at),
+                }
+            }
         };
-        let differs = c.differ(&said, &due);
-        c.require(differs);
+        s.assert_ne(&said, due);
     }
 }
 
@@ -253,17 +203,16 @@ impl Contradiction for RootKeptLeaf {
         Some(!stores && o.root != o.root_next)
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let instr = inputs.instr();
-        let listed = instr.is_any(c, STORES);
-        let conditional = instr.matches(c, Operation::Sc.pattern());
-        let holds = link_holds(c, inputs);
-        let fails = c.not(holds);
-        let failed = c.and(conditional, fails);
-        let plain = c.not(listed);
-        let keeps = c.or(plain, failed);
-        c.require(keeps);
-        let differs = c.differ(inputs.field(OpenField::Root), inputs.field(OpenField::RootNext));
-        c.require(differs);
+        let listed = instr.is_any(s, STORES);
+        let plain = s.not(listed);
+        let conditional = instr.matches(s, Operation::Sc.pattern());
+        let holds = link_holds(s, inputs);
+        let fails = s.not(holds);
+        let failed = s.both(conditional, fails);
+        let keeps = s.either(plain, failed);
+        s.assert(keeps);
+        s.assert_ne_nibbles(inputs.field(OpenField::Root), inputs.field(OpenField::RootNext));
     }
 }

@@ -3,7 +3,8 @@
 //! One leaf per operand and register: it reads the operand and that register's word only. Later leaves compute with
 //! the two operands and need no register file.
 
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::ScriptBuilder;
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, open};
 use super::super::instruction::Fields;
 use super::super::terms::Terms;
@@ -70,19 +71,17 @@ impl Contradiction for OperandLeaf {
         Some(register == self.register && value != due)
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
-        let instr = inputs.instr();
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
+        let instr = inputs.word(OpenField::Instr);
         let named = match self.operand {
-            Operand::Rs => instr.rs(c),
-            Operand::Rt => instr.rt(c),
+            Operand::Rs => s.field_rs(&instr),
+            Operand::Rt => s.field_rt(&instr),
         };
-        let mine = c.eq(named, Var::Const(i32::from(self.register)));
-        c.require(mine);
-        let value = inputs.field(self.field());
-        let differs = match OpenField::register(self.register) {
-            None => c.any(value),
-            Some(word) => c.differ(value, inputs.field(word)),
-        };
-        c.require(differs);
+        s.assert_int_eq(named, i64::from(self.register));
+        let value = inputs.word(self.field());
+        match OpenField::register(self.register) {
+            None => s.assert_ne(&value, 0),
+            Some(word) => s.assert_ne(&value, &inputs.word(word)),
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Family 13: a run ends in ACCEPTED exactly by `exit(0)`, else in REJECTED.
 
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::ScriptBuilder;
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, class, open};
 use super::super::terms::Terms;
 use crate::field::{OpenField, word};
 use crate::message::Published;
 use crate::opening::Hash32;
-use crate::value::{ValueId, nibbles};
+use crate::value::ValueId;
 
 const A0: OpenField = OpenField::Word(word::R1 + 3);
 
@@ -68,23 +69,12 @@ impl Contradiction for OutcomeLeaf {
         Some(mine && o.digest_next != *self.due(terms))
     }
 
-    fn require(&self, terms: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, terms: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         match self {
-            OutcomeLeaf::ExitZero => {
-                let zero = c.is_zero(inputs.field(A0));
-                c.require(zero);
-            }
-            OutcomeLeaf::ExitNonZero => {
-                let nonzero = c.any(inputs.field(A0));
-                c.require(nonzero);
-            }
+            OutcomeLeaf::ExitZero => s.assert_eq(&inputs.word(A0), 0),
+            OutcomeLeaf::ExitNonZero => s.assert_ne(&inputs.word(A0), 0),
             OutcomeLeaf::Trap => {}
         }
-        let due: Vec<Var> = nibbles(self.due(terms))
-            .into_iter()
-            .map(|digit| Var::Const(i32::from(digit)))
-            .collect();
-        let differs = c.differ(inputs.field(OpenField::DigestNext), &due);
-        c.require(differs);
+        s.assert_ne_nibbles(inputs.field(OpenField::DigestNext), self.due(terms));
     }
 }

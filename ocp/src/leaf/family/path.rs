@@ -4,9 +4,11 @@
 //! use the *same* sibling keys, so a store changes that word and nothing else: siblings that open the old root are
 //! the true ones. Nodes at levels 7, 14 and 20 are signed in `Open`; the others of a segment in `Path`.
 
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Nibbles, ScriptBuilder};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, open};
 use super::super::terms::Terms;
+use super::compression::require_other_digest;
 use crate::field::{MID_LEVELS, OpenField, SEGMENT_LEVELS};
 use crate::message::Published;
 use crate::opening::Hash32;
@@ -127,26 +129,26 @@ impl Contradiction for PathLeaf {
         Some(*blake3::hash(&both).as_bytes() != parent)
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let addr = inputs.word(OpenField::Addr);
-        let bit = usize::from(self.address_bit());
-        let right = c.bits(addr[7 - bit / 4])[bit % 4];
-        let mut node = inputs.digits(self.node(self.level)).to_vec();
+        let mut node = inputs.nibbles(self.node(self.level)).clone();
         if self.replaces() {
-            let (low, high) = (c.bits(addr[7]), c.bits(addr[6]));
-            let place = c.bit_number(&[low[2], low[3], high[0]]);
-            let word = inputs.field(OpenField::NewWord);
-            node = (0..8)
-                .flat_map(|i| {
-                    let here = c.eq(place, Var::Const(i));
-                    let at = 8 * i as usize;
-                    c.select_all(here, word, &node[at..at + 8])
-                })
-                .collect();
+            let place = s.bits(&addr, 4, 2);
+            let words = s.substitute(node.words(), &place, &inputs.word(OpenField::NewWord));
+            node = Nibbles::from_words(&words);
         }
-        let sibling = inputs.digits(self.sibling());
-        let children = c.select_all(right, &[sibling, &node].concat(), &[&node, sibling].concat());
+        let sibling = inputs.nibbles(self.sibling()).clone();
+        let right = s.bit(&addr, usize::from(self.address_bit()));
+        let (node_first, sibling_first) = (node.concat(&sibling), sibling.concat(&node));
+        let children = s.select(right, &sibling_first, &node_first);
+        s.drop(node_first);
         let flags = hash::CHUNK_START | hash::CHUNK_END | hash::ROOT;
-        c.require_other_digest(inputs.digits(self.node(self.level + 1)), None, &children, flags);
+        require_other_digest(
+            s,
+            inputs.nibbles(self.node(self.level + 1)),
+            None,
+            children,
+            flags,
+        );
     }
 }

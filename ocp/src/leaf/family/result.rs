@@ -3,12 +3,13 @@
 //! A leaf computes the result from the signed operands and fires if the signed value is another. It fires also when
 //! the destination is `$0`: an honest operator signs the true result there as well.
 
-use super::super::calc::word::{Bits, Digits, Halves, literal_digits};
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Int, Nibbles, ScriptBuilder, Word};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, open};
 use super::super::instruction::{Fields, Operation};
 use super::super::terms::Terms;
-use super::memory::{self, old_word, old_word_digits};
+use super::destination::moves;
+use super::memory::{self, old_word};
 use crate::field::{OpenField, word};
 use crate::message::Published;
 use crate::opening::Opening;
@@ -327,273 +328,162 @@ impl Contradiction for ResultLeaf {
         Some(self.due(operation, o).is_some_and(|due| due != o.value))
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let instr = inputs.instr();
-        let mine = instr.is_any(c, self.operations());
-        c.require(mine);
-        if matches!(self, ResultLeaf::Extract | ResultLeaf::Insert) {
-            let defined = instr.is_defined(c);
-            c.require(defined);
+        let mine = instr.is_any(s, self.operations());
+        s.assert(mine);
+        match self {
+            ResultLeaf::Extract | ResultLeaf::Insert => {
+                let defined = instr.is_defined(s);
+                s.assert(defined);
+            }
+            ResultLeaf::ConditionalMove => {
+                let moves = moves(s, inputs);
+                s.assert(moves);
+            }
+            _ => {}
         }
-        let said = c.halves(&inputs.word(OpenField::Value));
-        let due = self.compute(c, inputs);
-        let differs = c.ne32(due, said);
-        c.require(differs);
+        let due = self.compute(s, inputs);
+        s.assert_ne(&inputs.word(OpenField::Value), due);
     }
 }
 
 impl ResultLeaf {
-    /// The due result; fails the script where there is none.
-    fn compute(self, c: &mut Calc, inputs: &Inputs) -> Halves {
+    /// The due result.
+    fn compute(self, s: &mut ScriptBuilder, inputs: &Inputs) -> Word {
         use OpenField as F;
+        use ResultLeaf::*;
         let instr = inputs.instr();
-        let rs = |c: &mut Calc| c.halves(&inputs.word(F::Rs));
-        let rt = |c: &mut Calc| c.halves(&inputs.word(F::Rt));
+        let rs = || inputs.word(F::Rs);
+        let rt = || inputs.word(F::Rt);
         match self {
-            ResultLeaf::Add => {
-                let (a, b) = (rs(c), rt(c));
-                c.add32(a, b)
+            Add => s.add(&rs(), &rt()),
+            Sub => s.sub(&rs(), &rt()),
+            And => s.and(&rs(), &rt()),
+            Or => s.or(&rs(), &rt()),
+            Xor => s.xor(&rs(), &rt()),
+            Nor => s.nor(&rs(), &rt()),
+            AddImmediate => {
+                let simm = instr.simm(s);
+                s.add(&rs(), simm)
             }
-            ResultLeaf::AddImmediate => {
-                let simm = instr.simm(c);
-                let (a, b) = (rs(c), c.halves(&simm));
-                c.add32(a, b)
+            AndImmediate => {
+                let imm = instr.imm(s);
+                s.and(&rs(), imm)
             }
-            ResultLeaf::Sub => {
-                let (a, b) = (rs(c), rt(c));
-                c.sub32(a, b)
+            OrImmediate => {
+                let imm = instr.imm(s);
+                s.or(&rs(), imm)
             }
-            ResultLeaf::And => bitwise(c, &inputs.word(F::Rs), &inputs.word(F::Rt), Calc::and),
-            ResultLeaf::Or => bitwise(c, &inputs.word(F::Rs), &inputs.word(F::Rt), Calc::or),
-            ResultLeaf::Xor => bitwise(c, &inputs.word(F::Rs), &inputs.word(F::Rt), Calc::ne),
-            ResultLeaf::Nor => {
-                let or = bitwise(c, &inputs.word(F::Rs), &inputs.word(F::Rt), Calc::or);
-                c.sub32(Halves::literal(u32::MAX), or)
+            XorImmediate => {
+                let imm = instr.imm(s);
+                s.xor(&rs(), imm)
             }
-            ResultLeaf::AndImmediate => bitwise(c, &inputs.word(F::Rs), &instr.imm(), Calc::and),
-            ResultLeaf::OrImmediate => bitwise(c, &inputs.word(F::Rs), &instr.imm(), Calc::or),
-            ResultLeaf::XorImmediate => bitwise(c, &inputs.word(F::Rs), &instr.imm(), Calc::ne),
-            ResultLeaf::LoadUpper => {
-                let imm = c.halves(&instr.imm());
-                Halves {
-                    hi: imm.lo,
-                    lo: Var::Const(0),
+            LoadUpper => {
+                let imm = instr.imm(s);
+                s.shl(&imm, 16)
+            }
+            SetLess => {
+                let less = s.lt_signed(&rs(), &rt());
+                s.word_of_small(less.as_int())
+            }
+            SetLessUnsigned => {
+                let less = s.lt_unsigned(&rs(), &rt());
+                s.word_of_small(less.as_int())
+            }
+            SetLessImmediate => {
+                let simm = instr.simm(s);
+                let less = s.lt_signed(&rs(), simm);
+                s.word_of_small(less.as_int())
+            }
+            SetLessImmediateUnsigned => {
+                let simm = instr.simm(s);
+                let less = s.lt_unsigned(&rs(), simm);
+                s.word_of_small(less.as_int())
+            }
+            ShiftLeft | ShiftRight | Rotate | ShiftArithmetic => {
+                let by = s.field_sa(&instr.0);
+                self.shift(s, &rt(), &by)
+            }
+            ShiftLeftVariable | ShiftRightVariable | RotateVariable | ShiftArithmeticVariable => {
+                let by = s.bits(&rs(), 4, 0);
+                self.shift(s, &rt(), &by)
+            }
+            MoveFromHi => s.copy(&inputs.word(F::Word(word::HI))),
+            MoveFromLo => s.copy(&inputs.word(F::Word(word::LO))),
+            ThreadPointer => s.copy(&inputs.word(F::Word(word::TLS))),
+            ConditionalMove => s.copy(&rs()),
+            Link => s.add(&inputs.word(F::Word(word::PC)), 8),
+            Mul => s.multiply_low(&rs(), &rt()),
+            LeadingZeros => {
+                let count = s.leading_zeros(&rs());
+                s.word_of_small(count)
+            }
+            LeadingOnes => {
+                let count = s.leading_ones(&rs());
+                s.word_of_small(count)
+            }
+            Extract => {
+                // The field's upper end goes to bit 31 and what is above it out; then down to bit 0.
+                let (lsb, size) = (s.field_sa(&instr.0), s.field_rd(&instr.0));
+                let unused = s.int_sub(31, size);
+                let up = s.int_sub(&unused, lsb);
+                let upper = s.shl_by(&rs(), &up);
+                s.shr_by(&upper, &unused)
+            }
+            Insert => {
+                let (lsb, msb) = (s.field_sa(&instr.0), s.field_rd(&instr.0));
+                // Ones from lsb to msb.
+                let size = s.int_sub(msb, &lsb);
+                let unused = s.int_sub(31, size);
+                let ones = s.constant_word(u32::MAX);
+                let low = s.shr_by(&ones, &unused);
+                let mask = s.shl_by(&low, &lsb);
+                let moved = s.shl_by(&rs(), &lsb);
+                let field = s.and(moved, &mask);
+                let outside = s.not_bits(&mask);
+                let kept = s.and(&rt(), outside);
+                s.or(field, kept)
+            }
+            SwapBytes => {
+                let w = rt();
+                let swapped = Word::from_nibbles([2, 3, 0, 1, 6, 7, 4, 5].map(|i| w.nibble(i)));
+                s.copy(&swapped)
+            }
+            SignExtendByte => s.sign_extend(&Nibbles::from_words(&[rt()]).slice(6, 8)),
+            SignExtendHalf => s.sign_extend(&Nibbles::from_words(&[rt()]).slice(4, 8)),
+            StoreConditional => {
+                let holds = memory::link_holds(s, inputs);
+                s.word_of_small(holds.as_int())
+            }
+            LoadWord => memory::loaded_word(s, inputs),
+            LoadByte | LoadByteUnsigned | LoadLeft | LoadRight => {
+                let loaded = memory::loaded_word(s, inputs);
+                let at = memory::byte_place(s, inputs);
+                match self {
+                    LoadByte => s.load_byte_signed(&loaded, &at),
+                    LoadByteUnsigned => s.load_byte(&loaded, &at),
+                    LoadLeft => s.load_word_left(&loaded, &rt(), &at),
+                    _ => s.load_word_right(&loaded, &rt(), &at),
                 }
             }
-            ResultLeaf::SetLess => {
-                let (a, b) = (rs(c), rt(c));
-                let less = c.lt_signed(a, b);
-                small(less)
-            }
-            ResultLeaf::SetLessUnsigned => {
-                let (a, b) = (rs(c), rt(c));
-                let less = c.lt_unsigned(a, b);
-                small(less)
-            }
-            ResultLeaf::SetLessImmediate => {
-                let simm = instr.simm(c);
-                let (a, b) = (rs(c), c.halves(&simm));
-                let less = c.lt_signed(a, b);
-                small(less)
-            }
-            ResultLeaf::SetLessImmediateUnsigned => {
-                let simm = instr.simm(c);
-                let (a, b) = (rs(c), c.halves(&simm));
-                let less = c.lt_unsigned(a, b);
-                small(less)
-            }
-            ResultLeaf::ShiftLeft
-            | ResultLeaf::ShiftRight
-            | ResultLeaf::Rotate
-            | ResultLeaf::ShiftArithmetic => {
-                let by = instr.sa_bits(c);
-                self.shift(c, &inputs.word(F::Rt), &by)
-            }
-            ResultLeaf::ShiftLeftVariable
-            | ResultLeaf::ShiftRightVariable
-            | ResultLeaf::RotateVariable
-            | ResultLeaf::ShiftArithmeticVariable => {
-                let by: [Var; 5] = {
-                    let bits = c.word_bits(&inputs.word(F::Rs));
-                    std::array::from_fn(|i| bits[i])
-                };
-                self.shift(c, &inputs.word(F::Rt), &by)
-            }
-            ResultLeaf::MoveFromHi => c.halves(&inputs.word(F::Word(word::HI))),
-            ResultLeaf::MoveFromLo => c.halves(&inputs.word(F::Word(word::LO))),
-            ResultLeaf::ThreadPointer => c.halves(&inputs.word(F::Word(word::TLS))),
-            ResultLeaf::ConditionalMove => {
-                let movz = instr.matches(c, Op::Movz.pattern());
-                let zero = c.is_zero(&inputs.word(F::Rt));
-                let moves = c.eq(movz, zero);
-                c.require(moves);
-                rs(c)
-            }
-            ResultLeaf::Link => {
-                let pc = c.halves(&inputs.word(F::Word(word::PC)));
-                c.add32(pc, Halves::literal(8))
-            }
-            ResultLeaf::Mul => {
-                let product = c.multiply_add(&inputs.word(F::Rs), &inputs.word(F::Rt), &[Var::Const(0); 16]);
-                let low: Digits = std::array::from_fn(|i| product[8 + i]);
-                c.halves(&low)
-            }
-            ResultLeaf::LeadingZeros => {
-                let bits = c.word_bits(&inputs.word(F::Rs));
-                let count = leading(c, &bits, false);
-                small(count)
-            }
-            ResultLeaf::LeadingOnes => {
-                let bits = c.word_bits(&inputs.word(F::Rs));
-                let count = leading(c, &bits, true);
-                small(count)
-            }
-            ResultLeaf::Extract => {
-                let by = instr.sa_bits(c);
-                let msb = instr.rd(c);
-                let bits = c.word_bits(&inputs.word(F::Rs));
-                let shifted = c.shift_right(&bits, &by, Some(Var::Const(0)));
-                c.halves_of_bits(|c, i| {
-                    c.pick(Var::Const(i as i32));
-                    c.pick(msb);
-                    c.op(bitcoin::opcodes::all::OP_LESSTHANOREQUAL, -1);
-                    c.pick(shifted[i]);
-                    c.op(bitcoin::opcodes::all::OP_BOOLAND, -1);
-                })
-            }
-            ResultLeaf::Insert => {
-                let by = instr.sa_bits(c);
-                let (lsb, msb) = (instr.sa(c), instr.rd(c));
-                let bits = c.word_bits(&inputs.word(F::Rs));
-                let shifted = c.shift_left(&bits, &by);
-                let old = c.word_bits(&inputs.word(F::Rt));
-                let result: Bits = std::array::from_fn(|i| {
-                    c.scope1(|c| {
-                        let place = Var::Const(i as i32);
-                        let above = c.ge(place, lsb);
-                        let below = c.ge(msb, place);
-                        let inside = c.and(above, below);
-                        c.select(inside, shifted[i], old[i])
-                    })
-                });
-                c.halves_of(&result)
-            }
-            ResultLeaf::SwapBytes => {
-                let w = inputs.word(F::Rt);
-                c.halves(&[w[2], w[3], w[0], w[1], w[6], w[7], w[4], w[5]])
-            }
-            ResultLeaf::SignExtendByte => {
-                let w = inputs.word(F::Rt);
-                extend_byte(c, [w[6], w[7]])
-            }
-            ResultLeaf::SignExtendHalf => {
-                let w = inputs.word(F::Rt);
-                extend_half(c, [w[4], w[5], w[6], w[7]])
-            }
-            ResultLeaf::StoreConditional => {
-                let holds = memory::link_holds(c, inputs);
-                small(holds)
-            }
-            ResultLeaf::LoadWord => {
-                let loaded = old_word_digits(c, inputs);
-                c.halves(&loaded)
-            }
-            ResultLeaf::LoadByte => {
-                let byte = memory::byte_digits(c, inputs);
-                extend_byte(c, byte)
-            }
-            ResultLeaf::LoadByteUnsigned => {
-                let byte = memory::byte_digits(c, inputs);
-                small(c.number(&byte))
-            }
-            ResultLeaf::LoadHalf => {
-                let half = memory::half_digits(c, inputs);
-                extend_half(c, half)
-            }
-            ResultLeaf::LoadHalfUnsigned => {
-                let half = memory::half_digits(c, inputs);
-                small(c.number(&half))
-            }
-            ResultLeaf::LoadLeft | ResultLeaf::LoadRight => {
-                let left = self == ResultLeaf::LoadLeft;
-                let merged = memory::merge(c, inputs, |old, rt, at| {
-                    // Left: the word's bytes from `at` on come to the top. Right: those up to `at` to the bottom.
-                    std::array::from_fn(|byte| match left {
-                        true if byte + at < 4 => old[byte + at],
-                        false if byte + at >= 3 => old[byte + at - 3],
-                        _ => rt[byte],
-                    })
-                });
-                c.halves(&merged)
+            LoadHalf | LoadHalfUnsigned => {
+                let loaded = memory::loaded_word(s, inputs);
+                let at = memory::half_place(s, inputs);
+                match self {
+                    LoadHalf => s.load_half_signed(&loaded, &at),
+                    _ => s.load_half(&loaded, &at),
+                }
             }
         }
     }
 
-    fn shift(self, c: &mut Calc, word: &Digits, by: &[Var; 5]) -> Halves {
-        let bits = c.word_bits(word);
-        let shifted = match self {
-            ResultLeaf::ShiftLeft | ResultLeaf::ShiftLeftVariable => c.shift_left(&bits, by),
-            ResultLeaf::Rotate | ResultLeaf::RotateVariable => c.shift_right(&bits, by, None),
-            ResultLeaf::ShiftArithmetic | ResultLeaf::ShiftArithmeticVariable => {
-                c.shift_right(&bits, by, Some(bits[31]))
-            }
-            _ => c.shift_right(&bits, by, Some(Var::Const(0))),
-        };
-        c.halves_of(&shifted)
-    }
-}
-
-/// A number below 65,536 as a word.
-fn small(number: Var) -> Halves {
-    Halves {
-        hi: Var::Const(0),
-        lo: number,
-    }
-}
-
-fn bitwise(c: &mut Calc, a: &Digits, b: &Digits, with: fn(&mut Calc, Var, Var) -> Var) -> Halves {
-    let (a, b) = (c.word_bits(a), c.word_bits(b));
-    let bits: Bits = std::array::from_fn(|i| with(c, a[i], b[i]));
-    c.halves_of(&bits)
-}
-
-/// How many of the uppermost bits equal `one`, without a gap.
-fn leading(c: &mut Calc, bits: &Bits, one: bool) -> Var {
-    use bitcoin::opcodes::all as op;
-    c.scope1(|c| {
-        c.push(0);
-        c.push(1);
-        for i in (0..32).rev() {
-            // count run → count + run', run' with run' = run and bit.
-            c.pick(bits[i]);
-            if !one {
-                c.op(op::OP_NOT, 0);
-            }
-            c.op(op::OP_BOOLAND, -1);
-            c.op(op::OP_TUCK, 1);
-            c.op(op::OP_ADD, -1);
-            c.op(op::OP_SWAP, 0);
+    fn shift(self, s: &mut ScriptBuilder, word: &Word, by: &Int) -> Word {
+        match self {
+            ResultLeaf::ShiftLeft | ResultLeaf::ShiftLeftVariable => s.shl_by(word, by),
+            ResultLeaf::Rotate | ResultLeaf::RotateVariable => s.rotr_by(word, by),
+            ResultLeaf::ShiftArithmetic | ResultLeaf::ShiftArithmeticVariable => s.sar_by(word, by),
+            _ => s.shr_by(word, by),
         }
-        Var::Item(c.height() - 2)
-    })
-}
-
-fn extend_byte(c: &mut Calc, byte: [Var; 2]) -> Halves {
-    let negative = c.ge(byte[0], Var::Const(8));
-    let fill = c.select(negative, Var::Const(15), Var::Const(0));
-    c.halves(&[fill, fill, fill, fill, fill, fill, byte[0], byte[1]])
-}
-
-fn extend_half(c: &mut Calc, half: [Var; 4]) -> Halves {
-    let negative = c.ge(half[0], Var::Const(8));
-    let hi = c.select(negative, Var::Const(0xffff), Var::Const(0));
-    Halves {
-        hi,
-        lo: c.number(&half),
     }
-}
-
-/// Digits of 0, for families that need a literal word.
-pub(crate) fn zero_digits() -> Digits {
-    literal_digits(0)
 }

@@ -3,8 +3,8 @@
 //! Quotients are not computed but checked: the signed `lo'` and `hi'` must satisfy `n = q·d + r, r < d`, which has one
 //! solution. System calls that change `heap` or `tls` have their own leaves ([`super::syscall`]).
 
-use super::super::calc::word::Digits;
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Bool, Nibbles, ScriptBuilder};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, open};
 use super::super::instruction::Operation;
 use super::super::terms::Terms;
@@ -193,38 +193,42 @@ impl Contradiction for SpecialLeaf {
         })
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         if let Some((before, after)) = self.kept() {
             let writers = self.writers();
             if !writers.is_empty() {
-                let writes = inputs.instr().is_any(c, &writers);
-                let keeps = c.not(writes);
-                c.require(keeps);
+                let writes = inputs.instr().is_any(s, &writers);
+                s.assert_not(writes);
             }
-            let differs = c.differ(inputs.field(before), inputs.field(after));
-            return c.require(differs);
+            return s.assert_ne(&inputs.word(before), &inputs.word(after));
         }
         if let Some(operation) = self.operation() {
-            let mine = inputs.instr().matches(c, operation.pattern());
-            c.require(mine);
+            let mine = inputs.instr().matches(s, operation.pattern());
+            s.assert(mine);
         }
-        let holds = match self {
-            SpecialLeaf::StatusKept => c.any(inputs.field(OpenField::StatusNext)),
-            SpecialLeaf::MoveToHi => c.differ(inputs.field(OpenField::Rs), inputs.field(OpenField::HiNext)),
-            SpecialLeaf::MoveToLo => c.differ(inputs.field(OpenField::Rs), inputs.field(OpenField::LoNext)),
+        match self {
+            SpecialLeaf::StatusKept => s.assert_ne(&inputs.word(OpenField::StatusNext), 0),
+            SpecialLeaf::MoveToHi => {
+                s.assert_ne(&inputs.word(OpenField::Rs), &inputs.word(OpenField::HiNext));
+            }
+            SpecialLeaf::MoveToLo => {
+                s.assert_ne(&inputs.word(OpenField::Rs), &inputs.word(OpenField::LoNext));
+            }
             SpecialLeaf::LinkSet => {
-                let due = memory::linked(c, &inputs.word(OpenField::Addr));
-                let said = c.halves(&inputs.word(OpenField::LinkNext));
-                c.ne32(due, said)
+                let due = memory::linked(s, inputs);
+                s.assert_ne(due, &inputs.word(OpenField::LinkNext));
             }
-            SpecialLeaf::LinkCleared => c.any(inputs.field(OpenField::LinkNext)),
+            SpecialLeaf::LinkCleared => s.assert_ne(&inputs.word(OpenField::LinkNext), 0),
             SpecialLeaf::Divide | SpecialLeaf::DivideUnsigned => {
-                let right = is_quotient(c, inputs, *self == SpecialLeaf::Divide);
-                c.not(right)
+                let right = is_quotient(s, inputs, *self == SpecialLeaf::Divide);
+                s.assert_not(right);
             }
-            _ => product_differs(*self, c, inputs),
-        };
-        c.require(holds);
+            _ => {
+                let due = product(*self, s, inputs);
+                let said = pair(inputs, OpenField::HiNext, OpenField::LoNext);
+                s.assert_ne_nibbles(due, &said);
+            }
+        }
     }
 }
 
@@ -255,75 +259,37 @@ fn due_hi_lo(leaf: SpecialLeaf, o: &Opening) -> u64 {
     }
 }
 
-/// 1 if `hi'`, `lo'` differ from the product (added to or subtracted from `hi`, `lo`).
-fn product_differs(leaf: SpecialLeaf, c: &mut Calc, inputs: &Inputs) -> Var {
-    use SpecialLeaf::*;
-    let (rs, rt) = (inputs.word(OpenField::Rs), inputs.word(OpenField::Rt));
-    let signed = matches!(leaf, Multiply | MultiplyAdd | MultiplySubtract);
-    let subtracts = matches!(leaf, MultiplySubtract | MultiplySubtractUnsigned);
-    // x - p = ¬(¬x + p), so the addend and the result are complemented when the product is subtracted.
-    let flip = |c: &mut Calc, d: Var| if subtracts { c.sub(Var::Const(15), d) } else { d };
-    let addend: [Var; 16] = match leaf {
-        Multiply | MultiplyUnsigned => [Var::Const(0); 16],
-        _ => {
-            let hi = inputs.word(OpenField::Word(word::HI));
-            let lo = inputs.word(OpenField::Word(word::LO));
-            std::array::from_fn(|i| flip(c, if i < 8 { hi[i] } else { lo[i - 8] }))
-        }
-    };
-    let sum = c.multiply_add(&rs, &rt, &addend);
-    let hi_digits: Digits = std::array::from_fn(|i| sum[i]);
-    let lo_digits: Digits = std::array::from_fn(|i| sum[8 + i]);
-    let mut hi = c.halves(&hi_digits);
-    if signed {
-        // As unsigned factors, a negative one is 2^32 too large: the upper word has the other factor too much.
-        for (negative, other) in [(rs, rt), (rt, rs)] {
-            let sign = c.sign(&negative);
-            let zero = super::result::zero_digits();
-            let excess: Digits = c
-                .select_all(sign, &other, &zero)
-                .try_into()
-                .expect("eight digits");
-            let excess = c.halves(&excess);
-            hi = c.sub32(hi, excess);
-        }
-    }
-    let said_hi: Digits = {
-        let said = inputs.word(OpenField::HiNext);
-        std::array::from_fn(|i| flip(c, said[i]))
-    };
-    let said_lo: Digits = {
-        let said = inputs.word(OpenField::LoNext);
-        std::array::from_fn(|i| flip(c, said[i]))
-    };
-    let said = c.halves(&said_hi);
-    let hi_differs = c.ne32(hi, said);
-    let lo_differs = c.differ(&lo_digits, &said_lo);
-    c.or(hi_differs, lo_differs)
+/// Two words as one value of 16 nibbles.
+fn pair(inputs: &Inputs, upper: OpenField, lower: OpenField) -> Nibbles {
+    inputs.field(upper).concat(inputs.field(lower))
 }
 
-/// 1 if `lo'`, `hi'` are quotient and remainder of rs by rt (by 1 if rt is 0).
-fn is_quotient(c: &mut Calc, inputs: &Inputs, signed: bool) -> Var {
-    let (mut n, mut d) = (inputs.word(OpenField::Rs), inputs.word(OpenField::Rt));
-    let (mut q, mut r) = (inputs.word(OpenField::LoNext), inputs.word(OpenField::HiNext));
-    if signed {
-        // On magnitudes: the quotient is negative if the operands' signs differ, the remainder if the dividend is.
-        let (sign_n, sign_d) = (c.sign(&n), c.sign(&d));
-        let sign_q = c.ne(sign_n, sign_d);
-        n = c.negate_if(sign_n, &n);
-        d = c.negate_if(sign_d, &d);
-        q = c.negate_if(sign_q, &q);
-        r = c.negate_if(sign_n, &r);
+/// The product, added to or taken from `hi`, `lo` where the instruction says so.
+fn product(leaf: SpecialLeaf, s: &mut ScriptBuilder, inputs: &Inputs) -> Nibbles {
+    use SpecialLeaf::*;
+    let (rs, rt) = (inputs.word(OpenField::Rs), inputs.word(OpenField::Rt));
+    let product = match leaf {
+        Multiply | MultiplyAdd | MultiplySubtract => s.multiply_signed(&rs, &rt),
+        _ => s.multiply_unsigned(&rs, &rt),
+    };
+    let before = || pair(inputs, OpenField::Word(word::HI), OpenField::Word(word::LO));
+    match leaf {
+        MultiplyAdd | MultiplyAddUnsigned => s.add64(&before(), product),
+        MultiplySubtract | MultiplySubtractUnsigned => s.sub64(&before(), product),
+        _ => product,
     }
-    let zero = c.is_zero(&d);
-    d[7] = c.add(d[7], zero);
-    let mut addend = [Var::Const(0); 16];
-    addend[8..].copy_from_slice(&r);
-    let back = c.multiply_add(&q, &d, &addend);
-    let fits = c.is_zero(&back[..8]);
-    let differs = c.differ(&back[8..], &n);
-    let same = c.not(differs);
-    let (r, d) = (c.halves(&r), c.halves(&d));
-    let small = c.lt_unsigned(r, d);
-    c.all(&[fits, same, small])
+}
+
+/// True if `lo'`, `hi'` are quotient and remainder of rs by rt (by 1 if rt is 0).
+fn is_quotient(s: &mut ScriptBuilder, inputs: &Inputs, signed: bool) -> Bool {
+    let (dividend, rt) = (inputs.word(OpenField::Rs), inputs.word(OpenField::Rt));
+    let (quotient, remainder) = (inputs.word(OpenField::LoNext), inputs.word(OpenField::HiNext));
+    let zero = s.is_zero(&rt);
+    let one = s.constant_word(1);
+    let divisor = s.select_word(zero, &one, &rt);
+    if signed {
+        s.is_division_signed(&dividend, &divisor, &quotient, &remainder)
+    } else {
+        s.is_division_unsigned(&dividend, &divisor, &quotient, &remainder)
+    }
 }

@@ -3,10 +3,11 @@
 //! A call's number and arguments are state words (`$v0` = word 9, `$a0..$a2` = words 11..13), so these leaves read
 //! them directly. Calls with the same constant answer share a leaf; the table is the emulator's.
 
-use super::super::calc::word::{Digits, Halves};
-use super::super::calc::{Calc, Var};
+use taptree_commit::script::{Bool, Nibbles, ScriptBuilder};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, class, open};
 use super::super::terms::{ADDRESS_END, LOWEST_ADDRESS, Terms};
+use super::compression::require_other_digest;
 use crate::field::{OpenField, word};
 use crate::message::Published;
 use crate::opening::Opening;
@@ -20,7 +21,7 @@ const A1: OpenField = OpenField::Word(word::R1 + 4);
 const A2: OpenField = OpenField::Word(word::R1 + 5);
 
 /// Pages of 4096 bytes below the highest heap address.
-const HEAP_PAGES: i32 = (zkvm_emulator::state::HEAP_END / 4096) as i32;
+const HEAP_PAGES: i64 = zkvm_emulator::state::HEAP_END as i64 / 4096;
 
 /// A rule about a system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -230,48 +231,38 @@ impl Contradiction for SyscallLeaf {
         })
     }
 
-    fn require(&self, terms: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, terms: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         use SyscallLeaf::*;
-        let number = c.halves(&inputs.word(NUMBER));
-        let is = |c: &mut Calc, numbers: &[u32]| {
-            c.scope1(|c| {
-                numbers.iter().fold(Var::Const(0), |any, &n| {
-                    let hit = c.eq32(number, Halves::literal(n));
-                    c.or(any, hit)
-                })
-            })
+        let only = |s: &mut ScriptBuilder, numbers: &[u32]| {
+            let mine = is_call(s, inputs, numbers);
+            s.assert(mine);
         };
-        let only = |c: &mut Calc, numbers: &[u32]| {
-            let mine = is(c, numbers);
-            c.require(mine);
+        let except = |s: &mut ScriptBuilder, numbers: &[u32]| {
+            let mine = is_call(s, inputs, numbers);
+            s.assert_not(mine);
         };
-        let except = |c: &mut Calc, numbers: &[u32]| {
-            let mine = is(c, numbers);
-            let other = c.not(mine);
-            c.require(other);
+        let differ = |s: &mut ScriptBuilder, a: OpenField, b: OpenField| {
+            s.assert_ne(&inputs.word(a), &inputs.word(b));
         };
         match self {
-            ExitClaimed => except(c, &[call::EXIT, call::EXIT_GROUP]),
-            ExitDue => only(c, &[call::EXIT, call::EXIT_GROUP]),
+            ExitClaimed => except(s, &[call::EXIT, call::EXIT_GROUP]),
+            ExitDue => only(s, &[call::EXIT, call::EXIT_GROUP]),
             NeverFails => only(
-                c,
+                s,
                 &[call::WRITE, call::SET_THREAD_AREA, call::CLAIM, call::HINT_BLAKE3],
             ),
             BadClaimClaimed | BadClaimDue => {
-                let claims = is(c, &[call::CLAIM]);
-                let index = c.halves(&inputs.word(A0));
-                let good = c.lt_unsigned(index, Halves::literal(u32::from(terms.plan.claim_words())));
-                let beyond = c.not(good);
-                let due = c.and(claims, beyond);
-                let holds = if *self == BadClaimDue { due } else { c.not(due) };
-                c.require(holds);
+                let claims = is_call(s, inputs, &[call::CLAIM]);
+                let good = s.lt_unsigned(&inputs.word(A0), u32::from(terms.plan.claim_words()));
+                let beyond = s.not(good);
+                let due = s.both(claims, beyond);
+                demand(s, due, *self == BadClaimDue);
             }
             BadHintClaimed | BadHintDue => {
-                let hints = is(c, &[call::HINT_BLAKE3]);
-                let bad = bad_hint_in_script(c, inputs);
-                let due = c.and(hints, bad);
-                let holds = if *self == BadHintDue { due } else { c.not(due) };
-                c.require(holds);
+                let hints = is_call(s, inputs, &[call::HINT_BLAKE3]);
+                let bad = bad_hint_in_script(s, inputs);
+                let due = s.both(hints, bad);
+                demand(s, due, *self == BadHintDue);
             }
             Constant(index) => {
                 let groups = groups();
@@ -279,139 +270,149 @@ impl Contradiction for SyscallLeaf {
                 let group = groups
                     .get(usize::from(*index))
                     .expect("leaves are enumerated from the groups");
-                if last {
-                    except(c, &group.numbers)
-                } else {
-                    only(c, &group.numbers)
-                }
+                let listed = is_call(s, inputs, &group.numbers);
+                demand(s, listed, !last);
                 let due_class = if group.ok {
                     class::SYSCALL_OK
                 } else {
                     class::SYSCALL_ERR
                 };
-                let other_class = c.ne(inputs.class(), Var::Const(i32::from(due_class)));
-                let value = c.halves(&inputs.word(OpenField::Value));
-                let other_value = c.ne32(value, Halves::literal(group.value));
-                let differs = c.or(other_class, other_value);
-                c.require(differs);
+                let other_class = s.int_ne(&inputs.class(), i64::from(due_class));
+                let other_value = s.ne(&inputs.word(OpenField::Value), group.value);
+                let differs = s.either(other_class, other_value);
+                s.assert(differs);
             }
             Write => {
-                only(c, &[call::WRITE]);
-                require_differ(c, inputs.field(A2), inputs.field(OpenField::Value));
+                only(s, &[call::WRITE]);
+                differ(s, A2, OpenField::Value);
             }
             Mmap => {
-                only(c, &[call::MMAP, call::MMAP2]);
-                let wrong = wrong_mapping(c, inputs);
-                c.require(wrong);
+                only(s, &[call::MMAP, call::MMAP2]);
+                let right = is_mapping(s, inputs);
+                s.assert_not(right);
             }
             HeapKept => {
-                except(c, &[call::MMAP, call::MMAP2]);
-                let heap = inputs.field(OpenField::Word(word::HEAP));
-                require_differ(c, heap, inputs.field(OpenField::HeapNext));
+                except(s, &[call::MMAP, call::MMAP2]);
+                differ(s, OpenField::Word(word::HEAP), OpenField::HeapNext);
             }
             ThreadAreaAnswer => {
-                only(c, &[call::SET_THREAD_AREA]);
-                let nonzero = c.any(inputs.field(OpenField::Value));
-                c.require(nonzero);
+                only(s, &[call::SET_THREAD_AREA]);
+                s.assert_ne(&inputs.word(OpenField::Value), 0);
             }
             ThreadAreaTls => {
-                only(c, &[call::SET_THREAD_AREA]);
-                require_differ(c, inputs.field(A0), inputs.field(OpenField::TlsNext));
+                only(s, &[call::SET_THREAD_AREA]);
+                differ(s, A0, OpenField::TlsNext);
             }
             TlsKept => {
-                except(c, &[call::SET_THREAD_AREA]);
-                let tls = inputs.field(OpenField::Word(word::TLS));
-                require_differ(c, tls, inputs.field(OpenField::TlsNext));
+                except(s, &[call::SET_THREAD_AREA]);
+                differ(s, OpenField::Word(word::TLS), OpenField::TlsNext);
             }
             HintKey => {
-                only(c, &[call::HINT_BLAKE3]);
-                require_differ(c, inputs.field(A0), inputs.field(OpenField::Addr));
+                only(s, &[call::HINT_BLAKE3]);
+                differ(s, A0, OpenField::Addr);
             }
             HintWord => {
-                only(c, &[call::HINT_BLAKE3]);
-                let index = c.bits(inputs.word(A1)[7]);
-                let due = c.scope(|c| {
-                    let mut now = inputs.field(OpenField::Hint)[64..].to_vec();
-                    for bit in index.into_iter().rev() {
-                        let (first, second) = now.split_at(now.len() / 2);
-                        now = c.select_all(bit, second, first);
-                    }
-                    now
-                });
-                require_differ(c, &due, inputs.field(OpenField::Value));
+                only(s, &[call::HINT_BLAKE3]);
+                let block = inputs.field(OpenField::Hint).slice(64, 192).words();
+                let due = s.choose(&block, &inputs.word(A1).nibble(7));
+                s.assert_ne(due, &inputs.word(OpenField::Value));
             }
             HintHash => {
-                only(c, &[call::HINT_BLAKE3]);
-                let block = &inputs.field(OpenField::Hint)[64..];
+                only(s, &[call::HINT_BLAKE3]);
+                let hint = inputs.field(OpenField::Hint);
+                s.drop(hint.slice(0, 64));
                 let flags = hash::CHUNK_START | hash::CHUNK_END | hash::ROOT;
-                c.require_other_digest(inputs.field(OpenField::OldLeaf), None, block, flags);
+                let said = inputs.field(OpenField::OldLeaf);
+                require_other_digest(s, said, None, hint.slice(64, 192), flags);
             }
         }
     }
 }
 
-fn require_differ(c: &mut Calc, a: &[Var], b: &[Var]) {
-    let differs = c.differ(a, b);
-    c.require(differs);
+/// Fails the script unless `condition` is as wanted.
+fn demand(s: &mut ScriptBuilder, condition: Bool, wanted: bool) {
+    if wanted {
+        s.assert(condition);
+    } else {
+        s.assert_not(condition);
+    }
 }
 
-/// 1 if the index is above the preimage, or the key misaligned or not a valid address.
-fn bad_hint_in_script(c: &mut Calc, inputs: &Inputs) -> Var {
+/// True if the call's number is one of `numbers`.
+fn is_call(s: &mut ScriptBuilder, inputs: &Inputs, numbers: &[u32]) -> Bool {
+    let number = inputs.word(NUMBER);
+    let hits = numbers
+        .iter()
+        .map(|&candidate| s.eq(&number, candidate))
+        .collect();
+    s.any(hits)
+}
+
+/// True if the index is above the preimage, or the key misaligned or not a valid address.
+fn bad_hint_in_script(s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
     let (key, index) = (inputs.word(A0), inputs.word(A1));
-    let above = c.any(&index[..7]);
-    let low = c.bits(key[6])[0];
-    let address = c.halves(&key);
-    let too_low = c.lt_unsigned(address, Halves::literal(LOWEST_ADDRESS));
-    let too_high = c.ge(key[0], Var::Const((ADDRESS_END >> 28) as i32));
-    c.any(&[above, low, key[7], too_low, too_high])
+    let good_index = s.lt_unsigned(&index, call::HINT_BLAKE3_WORDS);
+    let above = s.not(good_index);
+    let low = s.bits(&key, 4, 0);
+    let misaligned = s.int_ne(low, 0);
+    let too_low = s.lt_unsigned(&key, LOWEST_ADDRESS);
+    let too_high = s.is_negative(&key);
+    s.any(vec![above, misaligned, too_low, too_high])
 }
 
-/// 1 if class, answer or `heap'` is not what `mmap` gives.
-fn wrong_mapping(c: &mut Calc, inputs: &Inputs) -> Var {
+/// True if class, answer and `heap'` are what `mmap` gives.
+fn is_mapping(s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
     let (a0, a1) = (inputs.word(A0), inputs.word(A1));
-    let heap: Digits = inputs.word(OpenField::Word(word::HEAP));
-    let value = c.halves(&inputs.word(OpenField::Value));
-    let next = inputs.word(OpenField::HeapNext);
-    let class_ok = c.eq(inputs.class(), Var::Const(i32::from(class::SYSCALL_OK)));
-    let class_err = c.not(class_ok);
-    let heap_moves = c.differ(&next, &heap);
+    let heap = inputs.field(OpenField::Word(word::HEAP)).clone();
+    let next = inputs.field(OpenField::HeapNext).clone();
+    let value = inputs.word(OpenField::Value);
+    let succeeds = |s: &mut ScriptBuilder| s.int_eq(&inputs.class(), i64::from(class::SYSCALL_OK));
+    let refusal = |s: &mut ScriptBuilder, errno: u32| {
+        let failed = s.int_ne(&inputs.class(), i64::from(class::SYSCALL_OK));
+        let answers = s.eq(&value, errno);
+        let stays = s.eq_nibbles(&heap, &next);
+        s.all(vec![failed, answers, stays])
+    };
     // Pages: a length or address without its last three digits; a started page counts whole.
-    let begun = c.any(&a1[5..]);
-    let whole = c.number(&a1[..5]);
-    let started = c.ne(begun, Var::Const(0));
-    let pages = c.add(whole, started);
-    let heap_pages = c.number(&heap[..5]);
-    let heap_rest = c.number(&heap[5..]);
-    let end_pages = c.add(heap_pages, pages);
-    // Given an address: it is the answer.
-    let placed = c.any(&a0);
-    let at = c.halves(&a0);
-    let not_there = c.ne32(value, at);
-    let wrong_placed = c.any(&[class_err, not_there, heap_moves]);
-    // Length 0.
-    let empty = c.is_zero(&a1);
-    let not_invalid = c.ne32(value, Halves::literal(call::EINVAL));
-    let wrong_empty = c.any(&[class_ok, not_invalid, heap_moves]);
+    let length = Nibbles::from_words(&[a1]);
+    let whole = s.number_of(&length.slice(0, 5));
+    let no_rest = s.is_zero_nibbles(&length.slice(5, 8));
+    let started = s.not(no_rest);
+    let pages = s.int_add(whole, started.as_int());
+    let heap_pages = s.number_of(&heap.slice(0, 5));
+    let end_pages = s.int_add(heap_pages, &pages);
     // Too long: alone, or after what is mapped.
-    let long = c.lt(Var::Const(HEAP_PAGES), pages);
-    let past = c.lt(Var::Const(HEAP_PAGES), end_pages);
-    let at_end = c.eq(end_pages, Var::Const(HEAP_PAGES));
-    let rest = c.lt(Var::Const(0), heap_rest);
-    let just_past = c.and(at_end, rest);
-    let full = c.any(&[long, past, just_past]);
-    let not_full = c.ne32(value, Halves::literal(call::ENOMEM));
-    let wrong_full = c.any(&[class_ok, not_full, heap_moves]);
+    let long = s.int_lt(HEAP_PAGES, pages);
+    let past = s.int_lt(HEAP_PAGES, &end_pages);
+    let at_end = s.int_eq(&end_pages, HEAP_PAGES);
+    let no_rest = s.is_zero_nibbles(&heap.slice(5, 8));
+    let rest = s.not(no_rest);
+    let just_past = s.both(at_end, rest);
+    let full = s.any(vec![long, past, just_past]);
+
+    // Given an address: it is the answer.
+    let placed = {
+        let ok = succeeds(s);
+        let there = s.eq(&value, &a0);
+        let stays = s.eq_nibbles(&heap, &next);
+        s.all(vec![ok, there, stays])
+    };
+    let refused_empty = refusal(s, call::EINVAL);
+    let refused_full = refusal(s, call::ENOMEM);
     // Mapped at the heap's end, which moves up.
-    let start = c.halves(&heap);
-    let not_start = c.ne32(value, start);
-    let next_pages = c.number(&next[..5]);
-    let wrong_pages = c.ne(next_pages, end_pages);
-    let wrong_rest = c.differ(&next[5..], &heap[5..]);
-    let wrong_mapped = c.any(&[class_err, not_start, wrong_pages, wrong_rest]);
-    let unplaced = c.select(full, wrong_full, wrong_mapped);
-    let unplaced = c.select(empty, wrong_empty, unplaced);
-    let placed = c.ne(placed, Var::Const(0));
-    c.select(placed, wrong_placed, unplaced)
+    let mapped = {
+        let ok = succeeds(s);
+        let at_heap = s.eq_nibbles(&Nibbles::from_words(&[value]), &heap);
+        let next_pages = s.number_of(&next.slice(0, 5));
+        let moved = s.int_eq(next_pages, end_pages);
+        let same_rest = s.eq_nibbles(&next.slice(5, 8), &heap.slice(5, 8));
+        s.all(vec![ok, at_heap, moved, same_rest])
+    };
+    let unplaced = s.select(full, &refused_full, &mapped);
+    let empty = s.is_zero(&length.word(0));
+    let unplaced = s.select(empty, &refused_empty, &unplaced);
+    let anywhere = s.is_zero(&a0);
+    s.select(anywhere, &unplaced, &placed)
 }
 
 /// `claim(i)` answers another word than the operator signed at kickoff.
@@ -436,17 +437,10 @@ impl Contradiction for ClaimLeaf {
         Some(number == call::CLAIM && index == u32::from(self.0) && o.value != claimed)
     }
 
-    fn require(&self, _: &Terms, c: &mut Calc, inputs: &Inputs) {
-        let number = c.halves(&inputs.word(NUMBER));
-        let index = c.halves(&inputs.word(A0));
-        let claims = c.eq32(number, Halves::literal(call::CLAIM));
-        let mine = c.eq32(index, Halves::literal(u32::from(self.0)));
-        c.require(claims);
-        c.require(mine);
-        require_differ(
-            c,
-            inputs.field(OpenField::Value),
-            inputs.digits(ValueId::Claim(self.0)),
-        );
+    fn require(&self, _: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
+        s.assert_eq(&inputs.word(NUMBER), call::CLAIM);
+        s.assert_eq(&inputs.word(A0), u32::from(self.0));
+        let claimed = inputs.nibbles(ValueId::Claim(self.0)).word(0);
+        s.assert_ne(&inputs.word(OpenField::Value), &claimed);
     }
 }

@@ -5,9 +5,8 @@
 //! leaves are for the classes that would run on instead; a wrong trap class in place of another falls to its own
 //! "Claimed" leaf.
 
-use super::super::calc::Calc;
-use super::super::calc::Var;
-use super::super::calc::word::Halves;
+use taptree_commit::script::{Bool, ScriptBuilder, Word};
+
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, class, open};
 use super::super::instruction::{Fields, Operation};
 use super::super::terms::{ADDRESS_END, LOWEST_ADDRESS, Terms};
@@ -92,26 +91,25 @@ impl Contradiction for TrapLeaf {
         Some(due == matches!(self, TrapLeaf::Due(_)))
     }
 
-    fn require(&self, terms: &Terms, c: &mut Calc, inputs: &Inputs) {
+    fn require(&self, terms: &Terms, s: &mut ScriptBuilder, inputs: &Inputs) {
         let due = match self.cause() {
             Cause::Undefined => {
-                let defined = inputs.instr().is_defined(c);
-                c.not(defined)
+                let defined = inputs.instr().is_defined(s);
+                s.not(defined)
             }
-            Cause::Overflow => overflows(c, inputs),
-            Cause::TrapTaken => trap_taken(c, inputs),
-            Cause::BadAddress => bad_address(c, inputs),
+            Cause::Overflow => overflows(s, inputs),
+            Cause::TrapTaken => trap_taken(s, inputs),
+            Cause::BadAddress => bad_address(s, inputs),
             Cause::CodeStore => {
-                let store = inputs.instr().is_any(c, STORES);
-                let inside = in_code(c, &terms.code, &inputs.word(OpenField::Addr));
-                c.and(store, inside)
+                let store = inputs.instr().is_any(s, STORES);
+                let inside = in_code(s, &terms.code, &inputs.word(OpenField::Addr));
+                s.both(store, inside)
             }
         };
-        let holds = match self {
-            TrapLeaf::Due(_) => due,
-            TrapLeaf::Claimed(_) => c.not(due),
-        };
-        c.require(holds);
+        match self {
+            TrapLeaf::Due(_) => s.assert(due),
+            TrapLeaf::Claimed(_) => s.assert_not(due),
+        }
     }
 }
 
@@ -160,77 +158,68 @@ fn due(cause: Cause, terms: &Terms, o: &Opening) -> bool {
 }
 
 /// The second operand of an instruction that exists with a register and with an immediate.
-fn second_operand(c: &mut Calc, inputs: &Inputs, immediate: Var) -> [Var; 8] {
-    let simm = inputs.instr().simm(c);
-    let rt = inputs.word(OpenField::Rt);
-    c.select_all(immediate, &simm, &rt)
-        .try_into()
-        .expect("eight digits")
+fn second_operand(s: &mut ScriptBuilder, inputs: &Inputs, immediate: Bool) -> Word {
+    let simm = inputs.instr().simm(s);
+    s.select_word(immediate, &simm, &inputs.word(OpenField::Rt))
 }
 
-fn overflows(c: &mut Calc, inputs: &Inputs) -> Var {
+fn overflows(s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
     let instr = inputs.instr();
-    let addi = instr.matches(c, Operation::Addi.pattern());
-    let add = instr.matches(c, Operation::Add.pattern());
-    let sub = instr.matches(c, Operation::Sub.pattern());
-    let second = second_operand(c, inputs, addi);
     let rs = inputs.word(OpenField::Rs);
-    let (a, b) = (c.halves(&rs), c.halves(&second));
-    let (sign_a, sign_b) = (c.sign(&rs), c.sign(&second));
-    // a + b overflows if the operands' signs agree and the sum's does not; a - b if they disagree and the
-    // difference's sign is not a's.
-    let sum = c.add32(a, b);
-    let difference = c.sub32(a, b);
-    let result = c.select(sub, difference.hi, sum.hi);
-    let sign = c.ge(result, Var::Const(32_768));
-    let turned = c.ne(sign, sign_a);
-    let differ = c.ne(sign_a, sign_b);
-    let possible = c.eq(differ, sub);
-    let listed = c.any(&[addi, add, sub]);
-    c.all(&[listed, possible, turned])
+    let addi = instr.matches(s, Operation::Addi.pattern());
+    let second = second_operand(s, inputs, addi);
+    let (_, sum_overflows) = s.add_overflow(&rs, &second);
+    let (_, difference_overflows) = s.sub_overflow(&rs, &second);
+    let adds = instr.is_any(s, &[Operation::Add, Operation::Addi]);
+    let subtracts = instr.matches(s, Operation::Sub.pattern());
+    let sum = s.both(adds, sum_overflows);
+    let difference = s.both(subtracts, difference_overflows);
+    s.either(sum, difference)
 }
 
-fn trap_taken(c: &mut Calc, inputs: &Inputs) -> Var {
+fn trap_taken(s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
     use Operation as Op;
     let instr = inputs.instr();
-    let immediate = instr.is_any(c, &[Op::Tgei, Op::Tgeiu, Op::Tlti, Op::Tltiu, Op::Teqi, Op::Tnei]);
-    let second = second_operand(c, inputs, immediate);
     let rs = inputs.word(OpenField::Rs);
-    let (a, b) = (c.halves(&rs), c.halves(&second));
-    let below = c.lt_unsigned(a, b);
-    let less = c.lt_signed(a, b);
-    let same = c.eq32(a, b);
-    let (not_below, not_less, not_same) = (c.not(below), c.not(less), c.not(same));
-    let mut taken = instr.matches(c, Op::Break.pattern());
-    for (operations, condition) in [
-        ([Op::Tge, Op::Tgei], not_less),
-        ([Op::Tgeu, Op::Tgeiu], not_below),
-        ([Op::Tlt, Op::Tlti], less),
-        ([Op::Tltu, Op::Tltiu], below),
-        ([Op::Teq, Op::Teqi], same),
-        ([Op::Tne, Op::Tnei], not_same),
+    let immediate = instr.is_any(s, &[Op::Tgei, Op::Tgeiu, Op::Tlti, Op::Tltiu, Op::Teqi, Op::Tnei]);
+    let second = second_operand(s, inputs, immediate);
+    let below = s.lt_unsigned(&rs, &second);
+    let less = s.lt_signed(&rs, &second);
+    let same = s.eq(&rs, &second);
+    let mut taken = instr.matches(s, Op::Break.pattern());
+    for (operations, condition, holds) in [
+        ([Op::Tge, Op::Tgei], &less, false),
+        ([Op::Tgeu, Op::Tgeiu], &below, false),
+        ([Op::Tlt, Op::Tlti], &less, true),
+        ([Op::Tltu, Op::Tltiu], &below, true),
+        ([Op::Teq, Op::Teqi], &same, true),
+        ([Op::Tne, Op::Tnei], &same, false),
     ] {
-        let is = instr.is_any(c, &operations);
-        let hit = c.and(is, condition);
-        taken = c.or(taken, hit);
+        let is = instr.is_any(s, &operations);
+        let condition = if holds {
+            s.copy(condition)
+        } else {
+            s.not(condition)
+        };
+        let hit = s.both(is, condition);
+        taken = s.either(taken, hit);
     }
     taken
 }
 
-fn bad_address(c: &mut Calc, inputs: &Inputs) -> Var {
+fn bad_address(s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
     use Operation as Op;
     let instr = inputs.instr();
-    let digits = inputs.word(OpenField::Addr);
-    let addr = c.halves(&digits);
-    let too_low = c.lt_unsigned(addr, Halves::literal(LOWEST_ADDRESS));
-    let too_high = c.ge(digits[0], Var::Const((ADDRESS_END >> 28) as i32));
-    let low = c.bits(digits[7]);
+    let addr = inputs.word(OpenField::Addr);
+    let too_low = s.lt_unsigned(&addr, LOWEST_ADDRESS);
+    let too_high = s.is_negative(&addr);
     let access: Vec<Op> = LOADS.iter().chain(STORES).copied().collect();
-    let any = instr.is_any(c, &access);
-    let halves = instr.is_any(c, &[Op::Lh, Op::Lhu, Op::Sh, Op::Lw, Op::Sw, Op::Ll, Op::Sc]);
-    let words = instr.is_any(c, &[Op::Lw, Op::Sw, Op::Ll, Op::Sc]);
-    let odd = c.and(halves, low[0]);
-    let split = c.and(words, low[1]);
-    let bad = c.any(&[too_low, too_high, odd, split]);
-    c.and(any, bad)
+    let any = instr.is_any(s, &access);
+    let halves = instr.is_any(s, &[Op::Lh, Op::Lhu, Op::Sh, Op::Lw, Op::Sw, Op::Ll, Op::Sc]);
+    let words = instr.is_any(s, &[Op::Lw, Op::Sw, Op::Ll, Op::Sc]);
+    let (bit_0, bit_1) = (s.bit(&addr, 0), s.bit(&addr, 1));
+    let odd = s.both(halves, bit_0);
+    let split = s.both(words, bit_1);
+    let bad = s.any(vec![too_low, too_high, odd, split]);
+    s.both(any, bad)
 }

@@ -1,11 +1,9 @@
 //! Every leaf's predicate against its script, in Bitcoin Core's engine, on honest, mutated and random values.
 
-use bitcoin::ScriptBuf;
-use bitcoin::opcodes::all::OP_PUSHNUM_1;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use taptree_commit::script::testing;
+use taptree_commit::script::{ScriptBuilder, testing};
 
 use super::world::{Case, World, number};
 use crate::field::OpenField;
@@ -20,13 +18,16 @@ use crate::leaf::{DisproveLeaf, LeafId};
 use crate::message::Published;
 use crate::value::{ValueId, word_nibbles};
 
-/// Runs a leaf's core on the digits that it reads, the frame's values lying on other items.
+/// Runs a leaf on the digits that it reads, unsigned.
 fn passes(leaf: &DisproveLeaf<'_>, published: &Published) -> bool {
-    let mut script = ScriptBuf::from_bytes(leaf.core().0);
-    script.push_opcode(OP_PUSHNUM_1);
+    let mut s = ScriptBuilder::new();
+    leaf.require(&mut s, |s, id| Ok(s.read_unsigned("value", id.digits())))
+        .unwrap();
+    let script = s.finish().unwrap().script;
     let digits = leaf
         .reads()
         .into_iter()
+        .rev()
         .flat_map(|id| published.digits(id).unwrap().to_vec());
     let items: Vec<Vec<u8>> = digits.map(|digit| testing::number(i64::from(digit))).collect();
     testing::run(&script, &items).is_ok()

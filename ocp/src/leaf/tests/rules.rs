@@ -1,19 +1,24 @@
-//! The leaves' own view of the machine against the emulator's, and the catalogue's size.
+//! The leaves' own view of the machine against the emulator's, and every leaf against the limits.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
 
+use bitcoin::key::{Keypair, Secp256k1};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use taptree_commit::script::MAX_STACK_ELEMENTS;
 use zkvm_emulator::instruction::Instruction;
 use zkvm_emulator::step;
 
 use super::world::{World, number};
 use crate::boundary::{Boundary, End, boundary};
+use crate::conviction::DisproveLeaves;
+use crate::keyset::tests::secret;
+use crate::keyset::{AllKeys, ClaimKeys, DisputeKeys};
 use crate::leaf::family::destination::DestinationLeaf;
 use crate::leaf::family::result::ResultLeaf;
 use crate::leaf::instruction::Operation;
-use crate::leaf::{Catalogue, Code, Connector, Terms};
-use crate::plan::Plan;
+use crate::leaf::{Catalogue, Code, Connector, KeyedLeaves, Terms};
+use crate::plan::{Plan, Side};
 
 #[test]
 fn words_decode_as_in_the_machine() {
@@ -84,27 +89,64 @@ fn constants_bound_the_first_and_the_last_step() {
     }
 }
 
+/// The dispute of a large Go program over 2^32 steps with as many claim words as there may be.
 #[test]
-fn a_large_program_has_few_leaves_and_an_answer_is_quick() {
+fn every_leaf_of_a_large_program_is_within_the_limits() {
     let mut rng = StdRng::seed_from_u64(42);
-    let small = World::new(&mut rng);
+    let world = World::new(&mut rng);
     let words: Vec<u32> = (0..250_000).map(|_| rng.r#gen()).collect();
-    for rounds in [8, 16] {
-        let terms = Terms {
-            plan: Plan::uniform(32, rounds, 192).unwrap(),
-            code: Code::new(0x1_0000, words.clone()).unwrap(),
-            ..small.terms().clone()
-        };
-        let open = Catalogue::new(terms, Connector::Open);
-        assert!(open.len() < 20_000, "{} leaves", open.len());
-        let record = step::step(&small.step(&mut rng, Some(Operation::Addiu)));
-        let published = small.case(&mut rng, &record).publish(small.plan());
-        let start = Instant::now();
-        let fired = open.firing(&published).count();
-        println!(
-            "n = {rounds}: {} leaves; all predicates in {:?} ({fired} fire)",
-            open.len(),
-            start.elapsed()
-        );
+    let terms = Terms {
+        plan: Plan::uniform(32, 8, 192).unwrap(),
+        code: Code::new(0x1_0000, words).unwrap(),
+        ..world.terms().clone()
+    };
+    let (claim, operator, watchtower) = (secret(1, 1), secret(1, 2), secret(2, 2));
+    let half = |side, secret| DisputeKeys::half(&terms.plan, side, secret).unwrap();
+    let halves = (
+        half(Side::Operator, &operator),
+        half(Side::Watchtower, &watchtower),
+    );
+    let claim = ClaimKeys::from_secret(&terms.plan, &claim).unwrap();
+    let dispute = DisputeKeys::new(&terms.plan, halves.0, halves.1).unwrap();
+    let keys = AllKeys {
+        claim: &claim,
+        dispute: &dispute,
+    };
+    let signer = Keypair::from_seckey_slice(&Secp256k1::new(), &[9; 32]).unwrap();
+    let key = signer.x_only_public_key().0;
+    println!(
+        "{:24}{:>7}{:>16}{:>10}{:>8}{:>8}",
+        "family", "leaves", "script bytes", "witness", "vbytes", "depth"
+    );
+    for connector in [Connector::Open, Connector::Path] {
+        let catalogue = Catalogue::new(terms.clone(), connector);
+        assert!(catalogue.len() < 20_000, "{} leaves", catalogue.len());
+        let leaves = KeyedLeaves::new(&catalogue, keys, key).unwrap();
+        let mut families: BTreeMap<&str, Vec<[usize; 3]>> = BTreeMap::new();
+        for (index, id) in catalogue.ids().enumerate() {
+            let leaf = catalogue.leaf(id).unwrap().build(keys, &key).unwrap();
+            assert!(
+                leaf.max_depth <= MAX_STACK_ELEMENTS,
+                "{id:?}: {} elements",
+                leaf.max_depth
+            );
+            let size = [leaf.len(), leaves.items(index).bytes, leaf.max_depth];
+            families.entry(id.family()).or_default().push(size);
+        }
+        let mut families: Vec<_> = families.into_iter().collect();
+        families.sort_by_key(|(name, _)| name.split(' ').next().and_then(|n| n.parse::<u8>().ok()));
+        for (family, sizes) in families {
+            let [script, witness, depth] = [0, 1, 2].map(|i| sizes.iter().map(|s| s[i]).max().unwrap());
+            let least = sizes.iter().map(|s| s[0]).min().unwrap();
+            // Count, signature, lengths and the control block of a tree of depth 16; 250 vbytes for the rest of the
+            // transaction, the co-spent n-of-n input included.
+            let vbytes = (script + witness + 3 + 65 + 5 + 2 + 33 + 16 * 32).div_ceil(4) + 250;
+            let range = format!("{least}-{script}");
+            println!(
+                "{family:24}{:>7}{range:>16}{witness:>10}{vbytes:>8}{depth:>8}",
+                sizes.len()
+            );
+            assert!(vbytes <= 25_000, "{family}: {vbytes} vbytes");
+        }
     }
 }
