@@ -15,7 +15,7 @@
 //! | [`syscall`] | 12: system calls |
 //! | [`outcome`] | 13: how runs end |
 //! | [`path`] | 14: memory paths |
-//! | [`equivocation`] | 15: search against opening |
+//! | `equivocation` | 15: search against opening |
 
 pub mod address;
 pub mod branch;
