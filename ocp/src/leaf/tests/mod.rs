@@ -1,6 +1,7 @@
 //! Tests of the leaves against the machine's reference step and against each other.
 
 mod agreement;
+mod combined;
 mod completeness;
 mod engine;
 mod lies;
