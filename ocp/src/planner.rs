@@ -4,8 +4,8 @@
 //! themselves (a script's length does not depend on the keys in it, so stand-in keys give true sizes), and the search
 //! for plans ([`best`]). Nothing here is an estimate except fee rates and block intervals.
 //!
-//! What an attacker tries: to make a dispute dearer than the winner's reward. [`Economics::check`] refuses stakes and
-//! bonds under which that can happen at the highest fee rate provided for.
+//! What an attacker tries: to make a dispute dearer than the winner's reward. Whether rewards pay is judged where the exact
+//! transactions are: in crate `bridge`, which refuses a graph with an ending that does not.
 
 use bitcoin::XOnlyPublicKey;
 use taptree_commit::choice::Locks;
@@ -59,16 +59,6 @@ pub enum PlannerError {
         /// The message.
         message: Message,
         /// Its virtual bytes.
-        got: u64,
-    },
-    /// A reward that does not cover what its winner may have paid.
-    #[error("the {what} is too small: expected more than {bound} sats, got {got}")]
-    Unprofitable {
-        /// `stake` or `bond`.
-        what: &'static str,
-        /// What the winner may have paid or lost.
-        bound: u64,
-        /// What it gets.
         got: u64,
     },
 }
@@ -391,57 +381,6 @@ fn partitions(sum: u32, largest: u32) -> Vec<Vec<u32>> {
         .collect()
 }
 
-/// What the parties put in and may lose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Economics {
-    /// The operator's stake behind one watchtower's connector, in sats.
-    pub stake: u64,
-    /// Part of the stake that a watchtower's win burns, in thousandths.
-    pub burned_permille: u64,
-    /// The watchtower's bond, in sats.
-    pub bond: u64,
-    /// The deposit that a dispute delays, in sats.
-    pub deposit: u64,
-    /// Interest on the deposit, in millionths a year.
-    pub interest_ppm: u64,
-    /// The highest fee rate provided for, in sat/vB.
-    pub fee_rate: u64,
-}
-
-impl Economics {
-    /// What the watchtower may pay for a dispute that it wins, in sats. Its reward must exceed this.
-    pub fn watchtower_cost(&self, cost: &PlanCost) -> u64 {
-        cost.bumped_vbytes(Side::Watchtower).saturating_mul(self.fee_rate)
-    }
-
-    /// What the operator may pay and lose by delay in a dispute that it wins, in sats. The bond must exceed this.
-    pub fn operator_cost(&self, cost: &PlanCost, deadlines: &Deadlines) -> u64 {
-        let year = u128::from(BLOCKS_PER_DAY) * 365;
-        let delay = u128::from(deadlines.contested);
-        let interest =
-            (u128::from(self.deposit) * u128::from(self.interest_ppm) * delay).div_ceil(1_000_000 * year);
-        let fees = cost.bumped_vbytes(Side::Operator).saturating_mul(self.fee_rate);
-        fees.saturating_add(u64::try_from(interest).unwrap_or(u64::MAX))
-    }
-
-    /// Checks that each side's win pays more than the longest dispute cost it.
-    ///
-    /// # Errors
-    /// [`PlannerError::Unprofitable`], naming the stake or the bond.
-    pub fn check(&self, cost: &PlanCost, deadlines: &Deadlines) -> Result<(), PlannerError> {
-        let reward = self.stake / 1_000 * 1_000u64.saturating_sub(self.burned_permille);
-        for (what, bound, got) in [
-            ("stake", self.watchtower_cost(cost), reward),
-            ("bond", self.operator_cost(cost, deadlines), self.bond),
-        ] {
-            if got <= bound {
-                return Err(PlannerError::Unprofitable { what, bound, got });
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -528,56 +467,6 @@ mod tests {
                 ..
             })
         ));
-    }
-
-    #[test]
-    fn rewards_that_do_not_cover_the_longest_dispute_are_refused() {
-        let cheap = cost(8);
-        let deadlines = Deadlines::tightest(&cheap.plan, 6, 12, 3).unwrap();
-        let mut e = Economics {
-            stake: 0,
-            burned_permille: 500,
-            bond: 0,
-            deposit: 1_000_000_000,
-            interest_ppm: 50_000,
-            fee_rate: 100,
-        };
-        e.stake = 2 * (e.watchtower_cost(&cheap) / 1_000 + 1) * 1_000;
-        e.bond = e.operator_cost(&cheap, &deadlines) + 1;
-        e.check(&cheap, &deadlines).unwrap();
-        let what = |e: Economics| match e.check(&cheap, &deadlines).unwrap_err() {
-            PlannerError::Unprofitable { what, .. } => what,
-            other => panic!("{other}"),
-        };
-        assert_eq!(
-            what(Economics {
-                bond: e.bond - 1,
-                ..e
-            }),
-            "bond"
-        );
-        assert_eq!(
-            what(Economics {
-                stake: e.stake - 2_000,
-                ..e
-            }),
-            "stake"
-        );
-        assert_eq!(what(Economics { fee_rate: 101, ..e }), "stake");
-        assert_eq!(
-            what(Economics {
-                deposit: 2_000_000_000,
-                ..e
-            }),
-            "bond"
-        );
-        assert_eq!(
-            what(Economics {
-                burned_permille: 1_000,
-                ..e
-            }),
-            "stake"
-        );
     }
 
     #[test]
