@@ -178,6 +178,9 @@ fn a_choice_that_is_replaced_by_another_costs_the_bond() {
             game.act(nobody_absent).unwrap();
             game.mine(&mut Nobody).unwrap();
         }
+        // An answer waits for the confirmations that outlast the assumed depth.
+        let answered = money::last_name(game.stage.timeline()) != seen;
+        assert_eq!(answered, depth > u32::from(game.stage.deadlines.reorg), "{name}");
         let mut blocks = vec![vec![]; depth as usize + 1];
         blocks[0] = vec![second];
         game.reorganise(depth, &blocks).unwrap();
@@ -272,6 +275,58 @@ fn digests_that_are_replaced_by_others_do_not_help_a_liar() {
 
 fn restart(stage: &mut Stage<'_>) {
     stage.node.restart().unwrap();
+}
+
+#[test]
+fn a_watchtower_keeps_its_choice_whatever_becomes_of_what_it_answered() {
+    let mut node = TestNode::start().unwrap();
+    let trial = false_sum();
+    let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "kept choice");
+    let dir = tempfile::tempdir().unwrap();
+    let liar = |step| Box::new(trial.liar(flip_result(step, 3)));
+    let operator = OperatorSeat::new(&stage, &trial.words, liar(50), memory()).unwrap();
+    let policy = honest(&stage, 0, &trial.program);
+    let watchtower = WatchtowerSeat::new(&stage, 0, policy, created(dir.path()));
+    let mut game = Game::new(&mut stage, operator, vec![watchtower]).unwrap();
+    seats::play_until(&mut game, nobody_absent, |game| {
+        money::names(game.stage.timeline()).contains(&"Challenge [w0]")
+    });
+    let challenged = game.history().unwrap();
+    seats::play_until(&mut game, nobody_absent, |game| {
+        money::names(game.stage.timeline()).contains(&"Select 0 [w0]")
+    });
+    let select = entry(game.stage.timeline(), "Select 0 [w0]").txid;
+    let select = game.stage.node.chain().transaction(select).unwrap();
+    // Deeper than was assumed: the liar has other digests confirmed, in which another part would be the first false one.
+    let mut other = OperatorSeat::new(game.stage, &trial.words, liar(20), memory()).unwrap();
+    for event in challenged {
+        other.player.on_event(event);
+    }
+    for _ in 0..game.stage.deadlines.confirmations {
+        let height = other.player.log().tip() + 1;
+        other.player.on_event(ocp::player::Event::Block { height });
+    }
+    let (_, search) = other.moves(game.stage).unwrap().remove(0);
+    let mut blocks = vec![vec![]; 6];
+    blocks[0] = vec![search];
+    game.reorganise(4, &blocks).unwrap();
+    crash_watchtower(&mut game, &trial, dir.path());
+    let published = game.watchtowers[0].player.log().published(0);
+    let digests = ocp::ValueId::Search {
+        round: 0,
+        slot: 2,
+        preceding: None,
+    };
+    let truth = trial.truth().trace().digest_at(32).unwrap();
+    assert_ne!(
+        published.hash(digests),
+        Some(truth),
+        "the other digests are confirmed"
+    );
+    // It says what it said; another choice would cost its bond.
+    let moves = game.watchtowers[0].moves(game.stage).unwrap();
+    let said: Vec<&Transaction> = moves.iter().map(|(_, tx)| tx).collect();
+    assert_eq!(said, [&select]);
 }
 
 #[test]

@@ -97,6 +97,11 @@ pub(crate) fn names(timeline: &[TimelineEntry]) -> Vec<&str> {
     timeline.iter().map(|e| e.transaction.as_str()).collect()
 }
 
+/// The name of the last transaction.
+pub(crate) fn last_name(timeline: &[TimelineEntry]) -> &str {
+    &timeline.last().unwrap().transaction
+}
+
 /// The last transaction of a report.
 pub(crate) fn last(report: &SceneReport) -> &TimelineEntry {
     report.timeline.last().unwrap()
