@@ -122,6 +122,15 @@ pub struct FileNonceLog {
     poisoned: bool,
 }
 
+impl Drop for FileNonceLog {
+    /// Closing the file would not do: a process that another thread has forked, and that has not yet become another program,
+    /// shares the lock for that moment.
+    fn drop(&mut self) {
+        // A lock that cannot be given up goes with the file.
+        let _ = self.file.unlock();
+    }
+}
+
 impl FileNonceLog {
     /// Opens the log at `path` or creates it. A last record that a crash cut short was never acknowledged and is removed.
     ///
@@ -316,6 +325,17 @@ mod tests {
             FileNonceLog::open(&path),
             Err(NonceLogError::Locked { .. })
         ));
+    }
+
+    #[test]
+    fn a_forked_process_does_not_hold_the_lock_of_a_closed_log() {
+        let (_directory, path) = log_file();
+        let log = FileNonceLog::open(&path).unwrap();
+        // What a child inherits between fork and exec.
+        let inherited = log.file.try_clone().unwrap();
+        drop(log);
+        assert!(FileNonceLog::open(&path).is_ok());
+        drop(inherited);
     }
 
     #[test]

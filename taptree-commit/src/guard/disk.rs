@@ -39,7 +39,7 @@ pub(super) struct Directories {
     /// Kept open, so that a failed write-back is reported to the handle that wrote.
     log: Option<File>,
     next_counter: Option<File>,
-    _lock: File,
+    lock: File,
 }
 
 impl Directories {
@@ -61,7 +61,7 @@ impl Directories {
             counter_dir,
             log: None,
             next_counter: None,
-            _lock: lock,
+            lock,
         }))
     }
 
@@ -83,6 +83,15 @@ impl Directories {
             Some(handle) => Ok(handle),
             None => Ok(slot.insert(OpenOptions::new().create(true).append(true).open(path)?)),
         }
+    }
+}
+
+impl Drop for Directories {
+    /// Closing the file would not do: a process that another thread has forked, and that has not yet become another program,
+    /// shares the lock for that moment.
+    fn drop(&mut self) {
+        // A lock that cannot be given up goes with the file.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -119,5 +128,23 @@ impl Disk for Directories {
             StoreFile::Counter | StoreFile::NextCounter => &self.counter_dir,
         };
         File::open(directory)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forked_process_does_not_hold_the_lock_of_a_dropped_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let locked = || Directories::lock(dir.path(), dir.path()).unwrap();
+        let first = locked().unwrap();
+        assert!(locked().is_none());
+        // What a child inherits between fork and exec.
+        let inherited = first.lock.try_clone().unwrap();
+        drop(first);
+        assert!(locked().is_some());
+        drop(inherited);
     }
 }
