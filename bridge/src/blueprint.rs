@@ -24,7 +24,7 @@ use crate::weight::P2TR_DUST;
 pub struct Quote {
     /// What the user pays to ask for the deposit: the deposit, its transaction's fee and anchor.
     pub deposit_request: TxOut,
-    /// The operator's outpoints: the first carries stakes and fee, the others no more than dust allows.
+    /// The operator's outpoints: the first carries stakes, rights and fee, the others no more than dust allows.
     pub claim: Vec<TxOut>,
     /// Each watchtower's outpoint: its bond and the budget of its dispute's messages.
     pub bonds: Vec<TxOut>,
@@ -170,7 +170,8 @@ impl Blueprint {
             }
             .into());
         }
-        let needed = stakes + self.asset_value + Anchor::VALUE + fee(kickoff.weight());
+        let assets = self.asset_value * self.disputes.len() as u64;
+        let needed = stakes + assets + Anchor::VALUE + fee(kickoff.weight());
         let small = P2TR_DUST * (self.claim.len() as u64 - 1);
         let first = needed - small.min(needed - P2TR_DUST);
         let claim = self

@@ -71,11 +71,11 @@ pub struct SigningJob {
 pub struct Endings {
     /// The last confirmed message.
     pub after: Message,
-    /// Operator late: burning the claim, claim burned already. After a watchtower's message.
+    /// Operator late: burning the claim, right gone already. After a watchtower's message.
     pub operator_late: Option<[OperatorLate; 2]>,
     /// Watchtower late. After an operator's message.
     pub watchtower_late: Option<WatchtowerLate>,
-    /// Disproved: burning the claim, claim burned already. After `Open` and `Path`.
+    /// Disproved: burning the claim, right gone already. After `Open` and `Path`.
     pub disprove: Option<[Disprove; 2]>,
     /// The watchtower chose twice.
     pub equivocation: Option<ChoiceEquivocation>,
@@ -100,6 +100,8 @@ pub struct Dispute {
     pub endings: Vec<Endings>,
     /// The operator's way out if there is no challenge.
     pub close: Close,
+    /// The return of the right to the deposit against this watchtower.
+    pub release: Release,
 }
 
 impl Dispute {
@@ -142,7 +144,6 @@ pub struct Graph {
     kickoff: Kickoff,
     take_uncontested: TakeUncontested,
     take_contested: TakeContested,
-    release: Release,
     disputes: Vec<Dispute>,
     id: GraphId,
 }
@@ -210,11 +211,6 @@ impl Graph {
     /// All disputes are over.
     pub fn take_contested(&self) -> &TakeContested {
         &self.take_contested
-    }
-
-    /// The asset connector returns.
-    pub fn release(&self) -> &Release {
-        &self.release
     }
 
     /// The disputes, by watchtower.
@@ -309,22 +305,29 @@ fn assemble(blueprint: Blueprint, nominations: &Nominations) -> Result<Graph, Bu
         &blueprint.operator_anchor,
     );
     let kickoff = Kickoff::new(draft, blueprint.claim.to_vec(), rate)?;
-    let asset = || (&blueprint.asset, kickoff.template().coin(Kickoff::ASSET));
+    let asset_coin = |w: usize| kickoff.template().coin(Kickoff::asset_vout(w));
     let challenge_coin = |w: usize| kickoff.template().coin(Kickoff::challenge_vout(w));
 
     let payout = &blueprint.operator_payout;
-    let challenges = (0..blueprint.disputes.len()).map(challenge_coin).collect();
+    let watchtowers = 0..blueprint.disputes.len();
+    let challenges = watchtowers.clone().map(challenge_coin).collect();
+    let assets: Vec<Coin> = watchtowers.map(asset_coin).collect();
     let locks = &terms.locks;
     let take_uncontested = TakeUncontested::new(
         vault(),
-        asset(),
+        (&blueprint.asset, assets.clone()),
         (&blueprint.challenge, challenges),
         locks.challenge(),
         payout,
         rate,
     )?;
-    let take_contested = TakeContested::new(vault(), asset(), locks.contested(), payout, rate)?;
-    let release = Release::new(&blueprint.asset, asset().1, payout, rate)?;
+    let take_contested = TakeContested::new(
+        vault(),
+        (&blueprint.asset, assets),
+        locks.contested(),
+        payout,
+        rate,
+    )?;
 
     let mut disputes = Vec::with_capacity(blueprint.disputes.len());
     for (index, parts) in blueprint.disputes.iter().enumerate() {
@@ -335,7 +338,7 @@ fn assemble(blueprint: Blueprint, nominations: &Nominations) -> Result<Graph, Bu
             parts,
             challenge_coin(index),
             bond,
-            asset().1,
+            asset_coin(index),
         )?);
     }
     let mut graph = Graph {
@@ -343,7 +346,6 @@ fn assemble(blueprint: Blueprint, nominations: &Nominations) -> Result<Graph, Bu
         kickoff,
         take_uncontested,
         take_contested,
-        release,
         disputes,
         nominations: nominations.clone(),
         blueprint,
@@ -373,6 +375,14 @@ fn assemble_dispute(
         index,
         &blueprint.challenge,
         connector,
+        &blueprint.operator_payout,
+        rate,
+    )?;
+
+    let release = Release::new(
+        index,
+        &blueprint.asset,
+        asset.clone(),
         &blueprint.operator_payout,
         rate,
     )?;
@@ -422,6 +432,7 @@ fn assemble_dispute(
         path: dispute.path.ok_or_else(missing)?,
         endings,
         close,
+        release,
     })
 }
 
@@ -520,7 +531,7 @@ impl EndingContext<'_> {
 
 fn identity(graph: &Graph) -> GraphId {
     let mut engine = sha256::Hash::engine();
-    engine.input(b"tapestry/graph/1");
+    engine.input(b"tapestry/graph/2");
     let mut add = |transaction: &Transaction| engine.input(&serialize(transaction));
     for template in graph.templates() {
         add(template.unsigned());

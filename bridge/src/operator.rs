@@ -108,6 +108,10 @@ impl Operator {
                 let close = &dispute_of(*dispute)?.close;
                 Ok(close.finalize(&sign(&self.key, close.operator_sighash()))?)
             }
+            Duty::Release { dispute } => {
+                let release = &dispute_of(*dispute)?.release;
+                Ok(release.finalize(&sign(&self.key, release.operator_sighash()))?)
+            }
             Duty::TakeUncontested => Ok(graph.take_uncontested().finalize(signatures)?),
             Duty::TakeContested => Ok(graph.take_contested().finalize(signatures)?),
             Duty::Stuck { message, step, .. } => Err(ActError::Stuck {
@@ -119,15 +123,5 @@ impl Operator {
                 side: "operator",
             }),
         }
-    }
-
-    /// The transaction that returns the right to the deposit when its time is over and nobody took it.
-    ///
-    /// # Errors
-    ///
-    /// [`ActError::Finalize`].
-    pub fn release(&self, claim: &Claim) -> Result<Transaction, ActError> {
-        let release = claim.graph().release();
-        Ok(release.finalize(&sign(&self.key, release.operator_sighash()))?)
     }
 }

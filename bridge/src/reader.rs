@@ -2,7 +2,8 @@
 //!
 //! Owns the meaning of a transaction that touches a claim: which move it is ([`TxName`], by its txid, which the graph
 //! knows beforehand) and what its witnesses say. Moves that need no signature of the n-of-n (`Close`, `Release`, the pot
-//! taken by an equivocation leaf) may also come in transactions of another shape; they are known by the output they spend.
+//! taken by an equivocation leaf) may also come in transactions of another shape, several in one; they are known by the
+//! outputs they spend. So is the take of another claim to the same deposit.
 //!
 //! An attacker chooses witnesses. Whatever consensus has let through parses, with one exception: a watchtower that showed
 //! two preimages of one choice can make messages ambiguous. [`Reader::read`] reports such a message beside the events
@@ -17,15 +18,16 @@ use ocp::{Message, MessageLayout};
 
 use crate::graph::Graph;
 use crate::keys::OneTimeKeys;
-use crate::transactions::{Challenge, Kickoff, TxName};
+use crate::transactions::{Challenge, Deposit, Kickoff, TxName};
 
 /// What a transaction of the graph means to the players.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// Which transaction it is; `None` for a spend of another shape.
     pub name: Option<TxName>,
-    /// The event, or why the message cannot be read. `None` for moves that no player waits for.
-    pub event: Option<Result<Event, Unreadable>>,
+    /// The events, or why the message cannot be read. Empty for moves that no player waits for; several where the operator
+    /// takes several outputs back at once.
+    pub events: Vec<Result<Event, Unreadable>>,
 }
 
 /// A confirmed message that cannot be read.
@@ -43,7 +45,8 @@ pub struct Unreadable {
 /// What an output of the graph is, for spends of unknown shape.
 #[derive(Clone, Copy, Debug)]
 enum Held {
-    Asset,
+    Vault,
+    Asset(usize),
     Stake(usize),
     Pot(usize),
 }
@@ -63,11 +66,14 @@ impl Reader {
             .into_iter()
             .map(|t| (t.txid(), t.name()))
             .collect();
-        names.insert(graph.release().template().txid(), TxName::Release);
         let kickoff = graph.kickoff().template();
-        let mut held = HashMap::from([(kickoff.outpoint(Kickoff::ASSET), Held::Asset)]);
+        let vault = graph.deposit().template().outpoint(Deposit::VAULT);
+        let mut held = HashMap::from([(vault, Held::Vault)]);
         for (w, dispute) in graph.disputes().iter().enumerate() {
-            names.insert(dispute.close.template().txid(), dispute.close.template().name());
+            for own in [dispute.close.template(), dispute.release.template()] {
+                names.insert(own.txid(), own.name());
+            }
+            held.insert(kickoff.outpoint(Kickoff::asset_vout(w)), Held::Asset(w));
             held.insert(kickoff.outpoint(Kickoff::challenge_vout(w)), Held::Stake(w));
             held.insert(
                 dispute.challenge.template().outpoint(Challenge::POT),
@@ -85,33 +91,34 @@ impl Reader {
     /// What `tx`, confirmed at `height`, means; `None` if it does not touch the claim.
     pub fn read(&self, graph: &Graph, keys: &OneTimeKeys, height: u32, tx: &Transaction) -> Option<Seen> {
         if let Some(name) = self.name(&tx.compute_txid()) {
-            let event = self.event(name, graph, keys, height, tx);
+            let events = self.event(name, graph, keys, height, tx);
             return Some(Seen {
                 name: Some(name),
-                event,
+                events: events.into_iter().collect(),
             });
         }
         let held = tx
             .input
             .iter()
-            .find_map(|input| self.held.get(&input.previous_output))?;
+            .filter_map(|input| self.held.get(&input.previous_output));
         let ended = |dispute, ending| Event::Ended {
             dispute,
             height,
             ending,
         };
-        let event = match *held {
-            Held::Asset => Event::Settled {
-                height,
-                settlement: Settlement::Released,
-            },
-            Held::Stake(dispute) => ended(dispute, Ending::Closed),
-            Held::Pot(dispute) => ended(dispute, Ending::Equivocated),
-        };
-        Some(Seen {
-            name: None,
-            event: Some(Ok(event)),
-        })
+        let events: Vec<_> = held
+            .map(|held| match *held {
+                Held::Vault => Event::Settled {
+                    height,
+                    settlement: Settlement::TakenElsewhere,
+                },
+                Held::Asset(dispute) => Event::Released { dispute, height },
+                Held::Stake(dispute) => ended(dispute, Ending::Closed),
+                Held::Pot(dispute) => ended(dispute, Ending::Equivocated),
+            })
+            .map(Ok)
+            .collect();
+        (!events.is_empty()).then_some(Seen { name: None, events })
     }
 
     fn event(
@@ -145,7 +152,10 @@ impl Reader {
             )),
             TxName::TakeUncontested => settled(Settlement::TakenUncontested),
             TxName::TakeContested => settled(Settlement::TakenContested),
-            TxName::Release => settled(Settlement::Released),
+            TxName::Release { watchtower } => Some(Ok(Event::Released {
+                dispute: usize::from(watchtower),
+                height,
+            })),
             TxName::OperatorLate {
                 watchtower,
                 burns_claim,

@@ -1,12 +1,14 @@
-//! `AssetConnector`: the right to the deposit, born with a kickoff.
+//! `AssetConnector_w`: the right to the deposit against watchtower w, born with a kickoff, one a watchtower.
 //!
 //! | path | who | when |
 //! | --- | --- | --- |
-//! | key | n-of-n | challenge period: `TakeUncontested`; longest dispute: `TakeContested`; at once: a watchtower's win, which burns the right |
+//! | key | n-of-n | challenge period: `TakeUncontested`; longest dispute: `TakeContested`; at once: w's win, which burns the right |
 //! | leaf | the operator | after TakeContested's time and a margin: `Release` |
 //!
-//! A lying operator must not be able to bring the right past a dispute that it loses. Each win of a watchtower therefore
-//! exists in a form that spends the connector; the release comes after every dispute is over.
+//! A lying operator must not be able to bring the right past a dispute that it loses. Both takes need the right against
+//! *every* watchtower, and each win of w exists in a form that spends w's; the release comes after every dispute is over.
+//! Nothing that another watchtower signs spends w's right: with one right for all, a lying operator's accomplice would pin
+//! its own win under a heavy child, and the honest win, a conflict, would be refused.
 
 use bitcoin::secp256k1::schnorr;
 use bitcoin::taproot::{LeafVersion, TaprootMerkleBranch};
@@ -17,7 +19,7 @@ use super::taproot::TaprootOutput;
 use crate::blocks::Blocks;
 use crate::weight::{self, WitnessSize};
 
-/// The output that carries the right to the deposit.
+/// An output that carries the right to the deposit against one watchtower.
 #[derive(Clone, Debug)]
 pub struct AssetConnector {
     output: TaprootOutput,

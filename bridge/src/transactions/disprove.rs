@@ -5,7 +5,7 @@
 //! | 0 | the connector of `Open` or `Path`, a disprove leaf: the contradiction and the watchtower | 1 block |
 //! | 1..c | its other connectors, if any, key path, n-of-n | 1 block |
 //! | c | the pot, the watchtower's leaf: watchtower and n-of-n | 1 block |
-//! | c+1 | (form that burns the claim) the asset connector, key path, n-of-n | 1 block |
+//! | c+1 | (form that burns the claim) the watchtower's asset connector, key path, n-of-n | 1 block |
 //!
 //! | out | holds |
 //! | --- | --- |

@@ -6,11 +6,12 @@
 //!
 //! | out | holds |
 //! | --- | --- |
-//! | 0 | asset connector: the right to the deposit |
-//! | 1..=m | challenge connector of each watchtower, with an operator stake of its own |
-//! | m+1 | the operator's anchor |
+//! | 2w | asset connector of watchtower w: the right to the deposit against it |
+//! | 2w+1 | challenge connector of watchtower w, with an operator stake of its own |
+//! | 2m | the operator's anchor |
 //!
-//! Stakes are separate so that a friendly watchtower of a lying operator cannot win what the others would be paid from.
+//! Stakes and rights are separate so that a friendly watchtower of a lying operator can neither win what the others would
+//! be paid from nor stand in the way of their wins.
 
 use bitcoin::{Amount, Transaction};
 
@@ -29,12 +30,14 @@ pub struct Kickoff {
 }
 
 impl Kickoff {
-    /// Number of the asset connector.
-    pub const ASSET: usize = 0;
+    /// Number of a watchtower's asset connector.
+    pub const fn asset_vout(watchtower: usize) -> usize {
+        2 * watchtower
+    }
 
     /// Number of a watchtower's challenge connector.
     pub const fn challenge_vout(watchtower: usize) -> usize {
-        1 + watchtower
+        2 * watchtower + 1
     }
 
     pub(crate) fn draft(
@@ -51,9 +54,10 @@ impl Kickoff {
             let spend = Spend::CommitteeLeaves(vec![leaf.leaf_hash()]);
             draft = draft.input(coin.clone(), Blocks::ONE, spend, leaf.witness_size());
         }
-        draft = draft.output(asset.0.txout(asset.1));
         for _ in 0..watchtowers {
-            draft = draft.output(challenge.0.txout(challenge.1));
+            draft = draft
+                .output(asset.0.txout(asset.1))
+                .output(challenge.0.txout(challenge.1));
         }
         draft.output(operator.txout())
     }
@@ -64,7 +68,7 @@ impl Kickoff {
         rate: SatPerVbyte,
     ) -> Result<Self, TemplateError> {
         Ok(Kickoff {
-            template: draft.finish(rate, Self::ASSET, MAX_MESSAGE_WEIGHT)?,
+            template: draft.finish(rate, Self::asset_vout(0), MAX_MESSAGE_WEIGHT)?,
             claim,
         })
     }

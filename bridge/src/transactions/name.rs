@@ -4,8 +4,8 @@ use core::fmt;
 
 use ocp::Message;
 
-/// A transaction of one graph. Watchtowers are counted from 0. `burns_claim` marks the form of a win that also spends the
-/// asset connector, and with it the right to the deposit.
+/// A transaction of one graph. Watchtowers are counted from 0. `burns_claim` marks the form of a win that also spends
+/// the watchtower's asset connector, without which the operator takes no deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TxName {
     /// The user's money becomes a deposit.
@@ -57,8 +57,11 @@ pub enum TxName {
         /// The last confirmed message.
         after: Message,
     },
-    /// The operator takes the asset connector back.
-    Release,
+    /// The operator takes an asset connector back.
+    Release {
+        /// Whose connector.
+        watchtower: u16,
+    },
     /// The operator takes an unchallenged stake back.
     Close {
         /// Whose connector.
@@ -72,7 +75,7 @@ impl fmt::Display for TxName {
             if *burns {
                 "burning the claim"
             } else {
-                "claim burned already"
+                "right gone already"
             }
         };
         match self {
@@ -106,7 +109,7 @@ impl fmt::Display for TxName {
             TxName::ChoiceEquivocation { watchtower, after } => {
                 write!(f, "ChoiceEquivocation after {after} [w{watchtower}]")
             }
-            TxName::Release => f.write_str("Release"),
+            TxName::Release { watchtower } => write!(f, "Release [w{watchtower}]"),
             TxName::Close { watchtower } => write!(f, "Close [w{watchtower}]"),
         }
     }

@@ -4,15 +4,15 @@
 //! | --- | --- | --- |
 //! | 0..c | every connector of the watchtower's message, key path, n-of-n | the answer's deadline |
 //! | c | the pot, the watchtower's leaf: watchtower and n-of-n | 1 block |
-//! | c+1 | (form that burns the claim) the asset connector, key path, n-of-n | 1 block |
+//! | c+1 | (form that burns the claim) the watchtower's asset connector, key path, n-of-n | 1 block |
 //!
 //! | out | holds |
 //! | --- | --- |
 //! | 0 | the watchtower's payout |
 //! | 1 | the burned part of the stake |
 //!
-//! Two forms: an honest watchtower plays the one that burns the claim; the other serves when another watchtower burned it
-//! already. A lying operator would like to play the second itself, so both need the watchtower's signature.
+//! Two forms: an honest watchtower plays the one that burns the claim; the other serves when its right is gone already, with
+//! a take or a release. A lying operator would like to play the second itself, so both need the watchtower's signature.
 
 use std::sync::Arc;
 

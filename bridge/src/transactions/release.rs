@@ -1,8 +1,8 @@
-//! `Release`: the operator takes the asset connector back when nothing can be done with it any more.
+//! `Release_w`: the operator takes the asset connector against watchtower w back when nothing can be done with it any more.
 //!
 //! | in | spends | lock |
 //! | --- | --- | --- |
-//! | 0 | the asset connector, release leaf, the operator | TakeContested's time and a margin |
+//! | 0 | the watchtower's asset connector, release leaf, the operator | TakeContested's time and a margin |
 //!
 //! | out | holds |
 //! | --- | --- |
@@ -18,7 +18,7 @@ use crate::connectors::{AssetConnector, Payout};
 use crate::fees::SatPerVbyte;
 use crate::weight;
 
-/// The transaction that returns the asset connector.
+/// The transaction that returns one asset connector.
 #[derive(Clone, Debug)]
 pub struct Release {
     template: Template,
@@ -26,8 +26,8 @@ pub struct Release {
 }
 
 impl Release {
-    fn draft(asset: &AssetConnector, coin: Coin, operator: &Payout) -> Draft {
-        Draft::new(TxName::Release)
+    fn draft(watchtower: u16, asset: &AssetConnector, coin: Coin, operator: &Payout) -> Draft {
+        Draft::new(TxName::Release { watchtower })
             .input(
                 coin,
                 asset.release_delay(),
@@ -39,16 +39,18 @@ impl Release {
 
     /// Its weight, from which the value of the asset connector follows.
     pub(crate) fn weight(asset: &AssetConnector, operator: &Payout) -> Weight {
-        Self::draft(asset, super::any_coin(), operator).weight()
+        Self::draft(0, asset, super::any_coin(), operator).weight()
     }
 
     pub(crate) fn new(
+        watchtower: u16,
         asset: &AssetConnector,
         coin: Coin,
         operator: &Payout,
         rate: SatPerVbyte,
     ) -> Result<Self, TemplateError> {
-        let template = Self::draft(asset, coin, operator).finish(rate, 0, weight::MAX_STANDARD_WEIGHT)?;
+        let template =
+            Self::draft(watchtower, asset, coin, operator).finish(rate, 0, weight::MAX_STANDARD_WEIGHT)?;
         Ok(Release {
             template,
             asset: asset.clone(),

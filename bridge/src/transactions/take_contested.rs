@@ -3,13 +3,13 @@
 //! | in | spends | lock |
 //! | --- | --- | --- |
 //! | 0 | the vault, key path, n-of-n | 1 block |
-//! | 1 | the asset connector, key path, n-of-n | longer than the longest possible dispute |
+//! | 1..=m | every asset connector, key path, n-of-n | longer than the longest possible dispute |
 //!
 //! | out | holds |
 //! | --- | --- |
 //! | 0 | the operator's payout |
 //!
-//! A watchtower's win spends the asset connector, and the lock leaves time for the slowest win.
+//! A watchtower's win spends its own asset connector, which alone voids this, and the lock leaves time for the slowest win.
 
 use bitcoin::Transaction;
 
@@ -29,25 +29,22 @@ pub struct TakeContested {
 impl TakeContested {
     pub(crate) fn new(
         vault: (&Vault, Coin),
-        asset: (&AssetConnector, Coin),
+        asset: (&AssetConnector, Vec<Coin>),
         lock: Blocks,
         operator: &Payout,
         rate: SatPerVbyte,
     ) -> Result<Self, TemplateError> {
-        let draft = Draft::new(TxName::TakeContested)
-            .input(
-                vault.1,
-                Blocks::ONE,
-                Spend::CommitteeKey(vault.0.output().merkle_root()),
-                weight::key_path(),
-            )
-            .input(
-                asset.1,
-                lock,
-                Spend::CommitteeKey(asset.0.output().merkle_root()),
-                weight::key_path(),
-            )
-            .output(operator.txout(weight::P2TR_DUST));
+        let mut draft = Draft::new(TxName::TakeContested).input(
+            vault.1,
+            Blocks::ONE,
+            Spend::CommitteeKey(vault.0.output().merkle_root()),
+            weight::key_path(),
+        );
+        for coin in asset.1 {
+            let spend = Spend::CommitteeKey(asset.0.output().merkle_root());
+            draft = draft.input(coin, lock, spend, weight::key_path());
+        }
+        let draft = draft.output(operator.txout(weight::P2TR_DUST));
         Ok(TakeContested {
             template: draft.finish(rate, 0, weight::MAX_STANDARD_WEIGHT)?,
         })
@@ -64,11 +61,14 @@ impl TakeContested {
     ///
     /// [`FinalizeError`] if a signature is missing.
     pub fn finalize(&self, signatures: &SignatureSet) -> Result<Transaction, FinalizeError> {
-        let name = TxName::TakeContested;
-        let witnesses = vec![
-            key_path_witness(signatures.get(name, 0, 0)?),
-            key_path_witness(signatures.get(name, 1, 0)?),
-        ];
-        self.template.complete(witnesses)
+        let inputs = self.template.spends().len();
+        let witnesses: Result<Vec<_>, _> = (0..inputs)
+            .map(|input| {
+                signatures
+                    .get(TxName::TakeContested, input, 0)
+                    .map(key_path_witness)
+            })
+            .collect();
+        self.template.complete(witnesses?)
     }
 }

@@ -3,8 +3,8 @@
 //! | in | spends | lock |
 //! | --- | --- | --- |
 //! | 0 | the vault, key path, n-of-n | 1 block |
-//! | 1 | the asset connector, key path, n-of-n | challenge period |
-//! | 2..m+2 | every challenge connector, key path, n-of-n | challenge period |
+//! | 1..=m | every asset connector, key path, n-of-n | challenge period |
+//! | m+1..=2m | every challenge connector, key path, n-of-n | challenge period |
 //!
 //! | out | holds |
 //! | --- | --- |
@@ -30,33 +30,23 @@ pub struct TakeUncontested {
 impl TakeUncontested {
     pub(crate) fn new(
         vault: (&Vault, Coin),
-        asset: (&AssetConnector, Coin),
+        asset: (&AssetConnector, Vec<Coin>),
         challenge: (&ChallengeConnector, Vec<Coin>),
         period: Blocks,
         operator: &Payout,
         rate: SatPerVbyte,
     ) -> Result<Self, TemplateError> {
         let key = |root| Spend::CommitteeKey(root);
-        let mut draft = Draft::new(TxName::TakeUncontested)
-            .input(
-                vault.1,
-                Blocks::ONE,
-                key(vault.0.output().merkle_root()),
-                weight::key_path(),
-            )
-            .input(
-                asset.1,
-                period,
-                key(asset.0.output().merkle_root()),
-                weight::key_path(),
-            );
-        for coin in challenge.1 {
-            draft = draft.input(
-                coin,
-                period,
-                key(challenge.0.output().merkle_root()),
-                weight::key_path(),
-            );
+        let mut draft = Draft::new(TxName::TakeUncontested).input(
+            vault.1,
+            Blocks::ONE,
+            key(vault.0.output().merkle_root()),
+            weight::key_path(),
+        );
+        for (output, coins) in [(asset.0.output(), asset.1), (challenge.0.output(), challenge.1)] {
+            for coin in coins {
+                draft = draft.input(coin, period, key(output.merkle_root()), weight::key_path());
+            }
         }
         let draft = draft.output(operator.txout(weight::P2TR_DUST));
         Ok(TakeUncontested {

@@ -4,12 +4,14 @@
 //! | --- | --- | --- |
 //! | 0..c | every connector of the last message | the kind's own |
 //! | c | the pot, the watchtower's leaf: watchtower and n-of-n | 1 block |
-//! | c+1 | (form that burns the claim) the asset connector, key path, n-of-n | 1 block |
+//! | c+1 | (form that burns the claim) the watchtower's own asset connector, key path, n-of-n | 1 block |
 //!
 //! | out | holds |
 //! | --- | --- |
 //! | 0 | the watchtower's payout: its bond, the stake less the burned part, what is left of the budget |
 //! | 1 | the burned part of the stake, unspendable (`OP_RETURN`) |
+//!
+//! No input is shared with another watchtower's win: nobody but the operator has anything that conflicts with it.
 //!
 //! The burned part is what a lying operator loses even to a watchtower of its own.
 

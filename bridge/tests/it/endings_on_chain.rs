@@ -24,7 +24,7 @@ fn an_unchallenged_claim_takes_the_deposit_after_the_challenge_period() {
             && paid < amounts.deposit + amounts.stake * 2 + amounts.stake
     );
     assert!(scene.refusal(TxName::TakeContested).contains(SPENT));
-    assert!(scene.refusal(TxName::Release).contains(SPENT));
+    assert!(scene.refusal(TxName::Release { watchtower: 0 }).contains(SPENT));
     assert!(scene.refusal(TxName::Close { watchtower: 0 }).contains(SPENT));
 }
 
@@ -52,7 +52,7 @@ fn an_honest_operator_outlasts_a_dispute_and_takes_everything() {
     let passed = (scene.height() - kickoff_height) as u16;
     scene.send_after(TxName::TakeContested, locks().contested - passed);
     scene.assert_paid(TxName::TakeContested, &operator());
-    assert!(scene.refusal(TxName::Release).contains(SPENT));
+    assert!(scene.refusal(TxName::Release { watchtower: 0 }).contains(SPENT));
 }
 
 #[test]
@@ -167,8 +167,15 @@ fn what_nobody_wants_returns_to_the_operator() {
         scene.assert_paid(close, &operator());
     }
     let passed = (scene.height() - kickoff_height) as u16;
-    scene.send_after(TxName::Release, locks().release - passed);
-    scene.assert_paid(TxName::Release, &operator());
+    for watchtower in 0..2 {
+        let release = TxName::Release { watchtower };
+        if watchtower == 0 {
+            scene.send_after(release, locks().release - passed);
+        } else {
+            scene.send(release);
+        }
+        scene.assert_paid(release, &operator());
+    }
     assert!(scene.refusal(TxName::TakeContested).contains(SPENT));
 }
 

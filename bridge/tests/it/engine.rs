@@ -48,13 +48,13 @@ fn leaves(world: &World, template: &Template) -> usize {
 /// All transactions, the ones without presignatures too.
 pub(crate) fn all(world: &World) -> Vec<Template> {
     let mut all: Vec<Template> = world.graph.templates().into_iter().cloned().collect();
-    all.push(world.graph.release().template().clone());
     all.extend(
         world
             .graph
             .disputes()
             .iter()
-            .map(|dispute| dispute.close.template().clone()),
+            .flat_map(|dispute| [dispute.close.template(), dispute.release.template()])
+            .cloned(),
     );
     all
 }

@@ -21,9 +21,9 @@ use crate::world::{World, keypair, made_up_nominations, operator, sign_output, t
 /// disputes cost on chain.
 const VBYTES: [(&str, u64); 22] = [
     ("Deposit", 154),
-    ("Kickoff", 3634),
-    ("TakeUncontested", 284),
-    ("TakeContested", 169),
+    ("Kickoff", 3677),
+    ("TakeUncontested", 341),
+    ("TakeContested", 226),
     ("Challenge [w0]", 341),
     ("Search 0 [w0]", 10225),
     ("Select 0 [w0]", 237),
@@ -33,14 +33,14 @@ const VBYTES: [(&str, u64); 22] = [
     ("Demand [w0]", 253),
     ("Path [w0]", 9065),
     ("OperatorLate after Challenge [w0, burning the claim]", 401),
-    ("OperatorLate after Challenge [w0, claim burned already]", 344),
+    ("OperatorLate after Challenge [w0, right gone already]", 344),
     ("OperatorLate after Demand [w0, burning the claim]", 344),
     ("WatchtowerLate after Search 0 [w0]", 169),
     ("WatchtowerLate after Path [w0]", 169),
     ("Disprove after Open [w0, burning the claim]", 768),
-    ("Disprove after Path [w0, claim burned already]", 703),
+    ("Disprove after Path [w0, right gone already]", 703),
     ("ChoiceEquivocation after Search 0 [w0]", 232),
-    ("Release", 129),
+    ("Release [w0]", 129),
     ("Close [w1]", 129),
 ];
 
@@ -577,8 +577,9 @@ fn a_claim_has_room_for_one_and_for_many_watchtowers() {
         assert_eq!(graph.disputes().len(), watchtowers);
         assert_eq!(
             graph.take_uncontested().template().spends().len(),
-            2 + watchtowers
+            1 + 2 * watchtowers
         );
+        assert_eq!(graph.take_contested().template().spends().len(), 1 + watchtowers);
         let names: std::collections::BTreeSet<TxName> =
             graph.templates().iter().map(|tx| tx.name()).collect();
         assert_eq!(names.len(), graph.templates().len(), "names are unique");

@@ -222,8 +222,8 @@ impl World {
                 .unwrap(),
             TxName::TakeUncontested => graph.take_uncontested().finalize(signatures).unwrap(),
             TxName::TakeContested => graph.take_contested().finalize(signatures).unwrap(),
-            TxName::Release => {
-                let release = graph.release();
+            TxName::Release { watchtower } => {
+                let release = &self.dispute(watchtower.into()).release;
                 release
                     .finalize(&sign(&operator(), release.operator_sighash()))
                     .unwrap()

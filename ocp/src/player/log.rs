@@ -30,6 +30,8 @@ pub struct Entry {
 pub struct DisputeLog {
     messages: BTreeMap<Message, Entry>,
     ending: Option<(u32, Ending)>,
+    /// Height at which the operator took the right to the deposit against this watchtower back.
+    released: Option<u32>,
     /// Every value of every choice that the watchtower has ever shown, with its preimage if that was parsed.
     shown: BTreeMap<ChoiceId, BTreeMap<u8, Option<Preimage>>>,
 }
@@ -139,6 +141,12 @@ impl ClaimLog {
                     log.ending = Some((height, ending));
                 }
             }
+            Event::Released { dispute, height } => {
+                if let Some(log) = self.disputes.get_mut(dispute) {
+                    self.tip = self.tip.max(height);
+                    log.released = Some(height);
+                }
+            }
             Event::Settled { height, settlement } => {
                 self.tip = self.tip.max(height);
                 self.settlement = Some((height, settlement));
@@ -154,6 +162,7 @@ impl ClaimLog {
         for log in &mut self.disputes {
             log.messages.retain(|_, entry| entry.height <= height);
             log.ending.take_if(|(at, _)| *at > height);
+            log.released.take_if(|at| *at > height);
         }
     }
 
@@ -209,15 +218,36 @@ impl ClaimLog {
         )
     }
 
-    /// Whether the right to the deposit is spent: by a watchtower's win, or by a settlement.
-    pub fn asset_spent(&self) -> bool {
-        let burned = |log: &DisputeLog| {
-            matches!(
-                log.ending(),
-                Some(Ending::OperatorLate { burned: true } | Ending::Disproved { burned: true })
-            )
-        };
-        self.settlement.is_some() || self.disputes.iter().any(burned)
+    /// The lowest block in which the right to the deposit against watchtower `dispute` was spent: by that watchtower's win, by
+    /// a take of this claim, or by its release.
+    pub fn asset_spent(&self, dispute: usize) -> Option<u32> {
+        let log = self.disputes.get(dispute);
+        let burned = log.and_then(|log| log.ending).and_then(|(at, ending)| {
+            let burns = matches!(
+                ending,
+                Ending::OperatorLate { burned: true } | Ending::Disproved { burned: true }
+            );
+            burns.then_some(at)
+        });
+        let taken = self.settlement.and_then(|(at, settlement)| match settlement {
+            Settlement::TakenUncontested | Settlement::TakenContested => Some(at),
+            Settlement::TakenElsewhere => None,
+        });
+        let released = log.and_then(|log| log.released);
+        [burned, taken, released].into_iter().flatten().min()
+    }
+
+    /// The lowest block since which this claim can take the deposit no more: the deposit is taken, or a right to it is
+    /// spent (a take needs the right against every watchtower).
+    pub fn decided(&self) -> Option<u32> {
+        let settled = self.settlement.map(|(at, _)| at);
+        let spent = (0..self.disputes.len()).filter_map(|dispute| self.asset_spent(dispute));
+        settled.into_iter().chain(spent).min()
+    }
+
+    /// Whether the block at `height` lies so deep that no re-organisation of the assumed depth removes it.
+    pub fn buried(&self, height: Option<u32>, confirmations: u16) -> bool {
+        height.is_some_and(|at| self.confirmations(at) >= u32::from(confirmations))
     }
 }
 

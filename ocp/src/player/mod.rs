@@ -39,15 +39,15 @@ pub enum Ending {
     Closed,
 }
 
-/// How a claim ended on the chain.
+/// Who took the deposit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Settlement {
     /// Nobody challenged; the operator took the deposit.
     TakenUncontested,
     /// No watchtower won; the operator took the deposit.
     TakenContested,
-    /// The right to the deposit went back after its time.
-    Released,
+    /// Another claim to the same deposit took it.
+    TakenElsewhere,
 }
 
 /// What the chain (or, for [`Event::Seen`], a mempool) shows. Watchtowers are numbered from 0.
@@ -88,7 +88,14 @@ pub enum Event {
         /// How.
         ending: Ending,
     },
-    /// The claim ended in a block.
+    /// The operator took the right to the deposit against one watchtower back.
+    Released {
+        /// Which watchtower's.
+        dispute: usize,
+        /// Height of the block.
+        height: u32,
+    },
+    /// The deposit was taken in a block.
     Settled {
         /// Height of the block.
         height: u32,
@@ -140,6 +147,11 @@ pub enum Duty {
     },
     /// Take an unchallenged stake back.
     Close {
+        /// Which watchtower's.
+        dispute: usize,
+    },
+    /// Take the right to the deposit against a watchtower back.
+    Release {
         /// Which watchtower's.
         dispute: usize,
     },

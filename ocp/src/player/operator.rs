@@ -6,7 +6,7 @@
 //! watchtower's equivocation over answering.
 
 use super::log::ClaimLog;
-use super::{Duty, Event};
+use super::{Duty, Event, Settlement};
 use crate::content::Content;
 use crate::deadline::Deadlines;
 use crate::opening::{Opening, path_nodes};
@@ -112,8 +112,12 @@ impl<P: Prover> Player<P> {
             .filter_map(|dispute| self.duty_in(dispute))
             .collect();
         let count = self.log.disputes().len();
-        let contested = (0..count).any(|dispute| self.log.challenged(dispute));
-        if !self.log.asset_spent() {
+        let ending = |dispute: usize| self.log.disputes()[dispute].ending();
+        // A stake that was closed voids TakeUncontested too, even if a re-organisation has dropped the challenge for which
+        // it was closed.
+        let contested = (0..count).any(|d| self.log.challenged(d) || ending(d).is_some());
+        let decided = self.log.decided();
+        if decided.is_none() {
             if !contested && self.log.ripe(kickoff, self.deadlines.challenge) {
                 duties.push(Duty::TakeUncontested);
             }
@@ -121,9 +125,17 @@ impl<P: Prover> Player<P> {
                 duties.push(Duty::TakeContested);
             }
         }
-        if contested && self.log.ripe(kickoff, self.deadlines.challenge) {
-            let open = |d: &usize| !self.log.challenged(*d) && self.log.disputes()[*d].ending().is_none();
+        // What is left of a lost claim comes back, once it is lost for good.
+        let lost = self.log.settlement() != Some(Settlement::TakenUncontested)
+            && self.log.buried(decided, self.deadlines.confirmations);
+        if (contested || lost) && self.log.ripe(kickoff, self.deadlines.challenge) {
+            let open = |d: &usize| !self.log.challenged(*d) && ending(*d).is_none();
             duties.extend((0..count).filter(open).map(|dispute| Duty::Close { dispute }));
+        }
+        // Not before: a release would void the take, and the deposit is worth more.
+        if lost && self.log.ripe(kickoff, self.deadlines.release) {
+            let held = |d: &usize| self.log.asset_spent(*d).is_none();
+            duties.extend((0..count).filter(held).map(|dispute| Duty::Release { dispute }));
         }
         duties
     }

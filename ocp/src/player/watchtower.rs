@@ -192,7 +192,7 @@ impl<Y: Policy> Player<Y> {
             return late.then(|| Duty::Timeout {
                 dispute,
                 after,
-                burn: !self.log.asset_spent(),
+                burn: self.burns(),
             });
         }
         if self.log.confirmations(height) < u32::from(self.deadlines.confirmations) {
@@ -205,8 +205,9 @@ impl<Y: Policy> Player<Y> {
         let send = |content| Some(Duty::Send { dispute, content });
         match &said {
             Content::Kickoff(_) => {
-                // A claim that is burned or settled already is not worth a dispute.
-                let due = !self.log.asset_spent() && self.policy.challenges(&words, self.log.plan());
+                // A claim that can take nothing any more is not worth a dispute; one that a re-organisation can bring back is.
+                let lost = self.log.buried(self.log.decided(), self.deadlines.confirmations);
+                let due = !lost && self.policy.challenges(&words, self.log.plan());
                 if due { send(Content::Challenge) } else { None }
             }
             Content::Search { round, digests, .. } => {
@@ -224,7 +225,7 @@ impl<Y: Policy> Player<Y> {
                     dispute,
                     after,
                     leaf,
-                    burn: !self.log.asset_spent(),
+                    burn: self.burns(),
                 }),
                 Conviction::Demand(segment) if after == Message::Open => {
                     let segment = self.choose(ChoiceId::Segment, |_, _| segment);
@@ -234,6 +235,14 @@ impl<Y: Policy> Player<Y> {
             },
             _ => None,
         }
+    }
+
+    /// Whether a win spends the right to the deposit too. Only what happened to this watchtower's own right counts, since
+    /// no other watchtower's win touches it, and only once it is buried: a re-organisation must not bring the right back
+    /// after the form that leaves it alone was played.
+    fn burns(&self) -> bool {
+        let spent = self.log.asset_spent(self.dispute);
+        !self.log.buried(spent, self.deadlines.confirmations)
     }
 
     /// The choice on record, or the one that `decide` makes now.

@@ -18,7 +18,7 @@ use crate::toy::{Lie, Toy};
 use crate::world::{World, deadlines, honest};
 
 /// One key set for all disputes of a small plan: 2^6 steps in rounds of different sizes.
-fn setup() -> &'static Setup {
+pub(crate) fn setup() -> &'static Setup {
     static SETUP: OnceLock<Setup> = OnceLock::new();
     SETUP.get_or_init(|| Setup::new(Plan::new(6, vec![4, 2, 8], 2).unwrap()))
 }
@@ -31,7 +31,7 @@ fn sequences(rounds: &[u8]) -> Vec<Vec<u8>> {
     })
 }
 
-const END: u64 = 41;
+pub(crate) const END: u64 = 41;
 
 #[test]
 fn an_honest_claim_is_not_challenged_and_is_taken() {
@@ -377,7 +377,7 @@ fn a_crash_after_any_event_changes_no_duty() {
         Toy::lying(END, 20, Lie::Root),
         honest(&setup().plan, truth),
     );
-    while !world.chain.asset_spent() {
+    while world.chain.decided().is_none() {
         world.mine();
         let live = (world.operator.duties(), world.watchtower.duties());
         assert_eq!(replayed(world.events.clone()), live, "height {}", world.height);
@@ -423,7 +423,7 @@ fn events_twice_or_out_of_order_give_the_same_duties() {
         Toy::lying(END, 20, Lie::Root),
         honest(&setup().plan, truth),
     );
-    while !world.chain.asset_spent() {
+    while world.chain.decided().is_none() {
         world.mine();
         let live = (world.operator.duties(), world.watchtower.duties());
         let doubled = world.events.iter().flat_map(|e| [e.clone(), e.clone()]);
@@ -496,103 +496,7 @@ fn events_that_name_nothing_are_ignored() {
     });
     log.apply(Event::Reorg { height: 1_000 });
     assert_eq!(log.row(0), [] as [&ocp::player::log::Entry; 0]);
-    assert!(!log.asset_spent());
-}
-
-#[test]
-fn unchallenged_stakes_go_back_once_the_claim_is_contested() {
-    let plan = &setup().plan;
-    let d = deadlines(plan);
-    let mut operator = Operator::new(plan.clone(), d, 3, vec![7; 2], Toy::honest(END)).unwrap();
-    let bare = |dispute, height, content| Event::Confirmed {
-        dispute,
-        height,
-        reveal: Reveal::bare(content),
-    };
-    operator.on_event(bare(0, 10, Content::Kickoff(vec![7; 2])));
-    operator.on_event(bare(1, 12, Content::Challenge));
-    let closes = |duties: Vec<Duty>| -> Vec<usize> {
-        duties
-            .into_iter()
-            .filter_map(|d| {
-                if let Duty::Close { dispute } = d {
-                    Some(dispute)
-                } else {
-                    None
-                }
-            })
-            .collect()
-    };
-    let ripe = 10 + u32::from(d.challenge) - 1;
-    assert_eq!(
-        closes(operator.on_event(Event::Block { height: ripe - 1 })),
-        [] as [usize; 0]
-    );
-    assert_eq!(closes(operator.on_event(Event::Block { height: ripe })), [0, 2]);
-    let closed = Event::Ended {
-        dispute: 0,
-        height: ripe + 1,
-        ending: Ending::Closed,
-    };
-    assert_eq!(closes(operator.on_event(closed)), [2]);
-}
-
-#[test]
-fn a_second_winner_takes_its_own_stake_without_the_burned_claim() {
-    let plan = &setup().plan;
-    let d = deadlines(plan);
-    let truth = Toy {
-        accepts: false,
-        ..Toy::honest(END)
-    };
-    let mut second = Watchtower::new(plan.clone(), d, 2, 1, honest(plan, truth.clone()));
-    let mut third = Watchtower::new(plan.clone(), d, 3, 2, honest(plan, truth));
-    let bare = |dispute, height, content| Event::Confirmed {
-        dispute,
-        height,
-        reveal: Reveal::bare(content),
-    };
-    let mut tell = |event: Event| [second.on_event(event.clone()), third.on_event(event)];
-    tell(bare(0, 10, Content::Kickoff(vec![7; 2])));
-    tell(bare(1, 13, Content::Challenge));
-    let late = 13 + u32::from(d.message);
-    let [burning, challenging] = tell(Event::Block { height: late });
-    assert_eq!(
-        burning,
-        [Duty::Timeout {
-            dispute: 1,
-            after: Message::Challenge,
-            burn: true
-        }]
-    );
-    assert_eq!(
-        challenging,
-        [Duty::Send {
-            dispute: 2,
-            content: Content::Challenge
-        }]
-    );
-    let won = Event::Ended {
-        dispute: 0,
-        height: late,
-        ending: Ending::Disproved { burned: true },
-    };
-    let [left, idle] = tell(won);
-    assert_eq!(
-        left,
-        [Duty::Timeout {
-            dispute: 1,
-            after: Message::Challenge,
-            burn: false
-        }]
-    );
-    assert_eq!(idle, [], "a burned claim is not worth a bond");
-    let [again, back] = tell(Event::Reorg { height: late - 1 });
-    assert_eq!(
-        (again, back),
-        (burning, challenging),
-        "the first win was re-organised away"
-    );
+    assert_eq!(log.decided(), None);
 }
 
 /// Any payload, many of them impossible.
@@ -628,6 +532,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Ending::Disproved { burned: false }),
         Just(Ending::Closed),
     ];
+    let settlement = prop_oneof![Just(Settlement::TakenContested), Just(Settlement::TakenElsewhere),];
     prop_oneof![
         4 => height.clone().prop_map(|height| Event::Block { height }),
         1 => prop_oneof![Just(u32::MAX), height.clone()].prop_map(|height| Event::Reorg { height }),
@@ -636,7 +541,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => (0usize..2, reveal()).prop_map(|(dispute, reveal)| Event::Seen { dispute, reveal }),
         1 => (0usize..2, height.clone(), ending)
             .prop_map(|(dispute, height, ending)| Event::Ended { dispute, height, ending }),
-        1 => height.prop_map(|height| Event::Settled { height, settlement: Settlement::TakenContested }),
+        1 => (0usize..2, height.clone()).prop_map(|(dispute, height)| Event::Released { dispute, height }),
+        1 => (height, settlement).prop_map(|(height, settlement)| Event::Settled { height, settlement }),
     ]
 }
 

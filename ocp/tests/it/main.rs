@@ -6,5 +6,6 @@ mod engine;
 mod messages;
 mod program;
 mod programs;
+mod rights;
 mod toy;
 mod world;

@@ -243,14 +243,22 @@ impl<'a, P: Prover, Y: Policy> World<'a, P, Y> {
                 let kickoff = self.chain.kickoff()?.height;
                 let due = mature(kickoff, self.deadlines.challenge) && !self.chain.challenged(0);
                 let settlement = Settlement::TakenUncontested;
-                (due && !self.chain.asset_spent()).then_some(Event::Settled { height, settlement })
+                (due && self.chain.decided().is_none()).then_some(Event::Settled { height, settlement })
             }
             Duty::TakeContested => {
                 let due = mature(self.chain.kickoff()?.height, self.deadlines.contested);
                 let settlement = Settlement::TakenContested;
-                (due && !self.chain.asset_spent()).then_some(Event::Settled { height, settlement })
+                (due && self.chain.decided().is_none()).then_some(Event::Settled { height, settlement })
             }
             Duty::Close { .. } => end(Ending::Closed),
+            Duty::Release { dispute } => {
+                let due = mature(self.chain.kickoff()?.height, self.deadlines.release);
+                let held = self.chain.asset_spent(*dispute).is_none();
+                (due && held).then_some(Event::Released {
+                    dispute: *dispute,
+                    height,
+                })
+            }
             Duty::Stuck { message, step, .. } => panic!("stuck at {message}, step {step}"),
         }
     }
@@ -279,7 +287,7 @@ impl<'a, P: Prover, Y: Policy> World<'a, P, Y> {
         let blocks = u32::from(self.deadlines.release);
         for _ in 0..blocks {
             self.mine();
-            if self.chain.asset_spent() {
+            if self.chain.decided().is_some() {
                 return;
             }
         }

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use bitcoin::Transaction;
-use bridge::TxName;
 use bridge::act::ActError;
 use bridge::operator::Operator as OperatorHands;
 use bridge::watchtower::Watchtower as WatchtowerHands;
@@ -16,7 +15,6 @@ use ocp::player::operator::Player as OperatorPlayer;
 use ocp::player::watchtower::Player as WatchtowerPlayer;
 use ocp::player::{Duty, Event};
 use ocp::prover::Prover;
-use regtest::ChainError;
 use taptree_commit::guard::SignOnce;
 
 use crate::error::SceneError;
@@ -128,8 +126,6 @@ pub struct Game<'s, 'n, 'r> {
     start: u32,
     /// The leaf that each dispute's watchtower has convicted with.
     convictions: BTreeMap<usize, String>,
-    /// What the mempool refused because another watchtower burned the claim first.
-    late: Vec<TxName>,
 }
 
 impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
@@ -149,7 +145,6 @@ impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
             watchtowers,
             start,
             convictions: BTreeMap::new(),
-            late: Vec::new(),
         })
     }
 
@@ -158,16 +153,10 @@ impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
         self.convictions.get(&dispute).map(String::as_str)
     }
 
-    /// Wins in the form that burns the claim which came too late for the mempool. The form without is played next.
-    pub fn late(&self) -> &[TxName] {
-        &self.late
-    }
-
     /// Everyone sends what is due, unless `is_absent` says that this party leaves this duty undone.
     ///
     /// # Errors
-    /// [`SceneError`]; a refused transaction above all, unless two watchtowers race for the claim: both burn it, one
-    /// can, and the other sees that in the next block.
+    /// [`SceneError`]; a refused transaction above all.
     pub fn act(&mut self, mut is_absent: impl FnMut(Who, &Duty) -> bool) -> Result<(), SceneError> {
         let stage = &mut *self.stage;
         let mut seats = vec![(Who::Operator, self.operator.moves(stage)?)];
@@ -189,19 +178,7 @@ impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
                             .insert(dispute, format!("{}: {id:?}", id.family()));
                     }
                 }
-                let burns = matches!(
-                    duty,
-                    Duty::Disprove { burn: true, .. } | Duty::Timeout { burn: true, .. }
-                );
-                match stage.send(who, &tx) {
-                    Err(SceneError::Refusal {
-                        source: ChainError::Rejected(_),
-                        ..
-                    }) if burns && self.late.len() + 1 < self.watchtowers.len() => {
-                        self.late.extend(stage.claim.reader().name(&tx.compute_txid()));
-                    }
-                    sent => sent?,
-                }
+                stage.send(who, &tx)?;
             }
         }
         Ok(())
@@ -259,7 +236,12 @@ impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
 fn events(stage: &Stage<'_>, height: u32, txs: &[Transaction]) -> Result<Vec<Event>, SceneError> {
     let mut events = vec![Event::Block { height }];
     for tx in txs {
-        if let Some(event) = stage.claim.read(height, tx).and_then(|seen| seen.event) {
+        for event in stage
+            .claim
+            .read(height, tx)
+            .into_iter()
+            .flat_map(|seen| seen.events)
+        {
             events.push(event?);
         }
     }

@@ -206,7 +206,7 @@ fn is_silent(from: Option<Message>, duty: &Duty, plan: &Plan) -> bool {
 /// Whether the claim is settled, or burned and no dispute is open.
 pub fn is_over(log: &ClaimLog) -> bool {
     let open = (0..log.disputes().len()).any(|d| log.challenged(d) && log.disputes()[d].ending().is_none());
-    log.asset_spent() && !open
+    log.decided().is_some() && !open
 }
 
 /// How a claim stands: `None` while it is undecided.
@@ -223,7 +223,7 @@ pub fn outcome(log: &ClaimLog) -> Option<Outcome> {
     }
     match log.settlement()? {
         Settlement::TakenUncontested | Settlement::TakenContested => Some(Outcome::OperatorPaid),
-        Settlement::Released => None,
+        Settlement::TakenElsewhere => None,
     }
 }
 

@@ -302,7 +302,7 @@ fn note(name: TxName) -> &'static str {
         TxName::WatchtowerLate { .. } => "the watchtower has nothing to show: it loses its bond",
         TxName::Disprove { .. } => "Script convicts the operator: it loses its stake",
         TxName::ChoiceEquivocation { .. } => "the watchtower chose twice: it loses its bond",
-        TxName::Release => "the right to the deposit returns",
+        TxName::Release { .. } => "a right to the deposit returns",
         TxName::Close { .. } => "an unchallenged stake returns",
     }
 }

@@ -5,7 +5,7 @@ use bridge::SatPerVbyte;
 use bridge::connectors::own_signature_script;
 use bridge::transactions::{Kickoff, Refund};
 use ocp::adversary::{Contrarian, flip_result};
-use ocp::player::{Duty, Ending, Settlement};
+use ocp::player::{Duty, Ending};
 use ocp::{Message, Plan};
 use regtest::TestNode;
 use scenarios::cast::x_only;
@@ -54,8 +54,7 @@ fn an_operator_that_is_late_after_any_message_loses() {
         _ => false,
     });
     for (dispute, ending) in seats::endings(&game).into_iter().enumerate() {
-        let burned = dispute == 0;
-        assert_eq!(ending, Some(Ending::OperatorLate { burned }), "w{dispute}");
+        assert_eq!(ending, Some(Ending::OperatorLate { burned: true }), "w{dispute}");
     }
     let after = ["Challenge", "Select 0", "Select 1", "Select 2", "Demand"];
     for (dispute, after) in after.into_iter().enumerate() {
@@ -153,17 +152,20 @@ fn what_nobody_takes_returns() {
     assert_eq!(refusal(game.stage, &early).as_deref(), Some(EARLY));
     until(&mut game, deadlines.challenge - 1);
     closes.into_iter().for_each(|close| send(&mut game, close));
-    let release = game.operator.hands.release(&game.stage.claim).unwrap();
+    let releases = [0, 1].map(|dispute| act(&mut game, &Duty::Release { dispute }));
     until(&mut game, deadlines.release - 2);
-    assert_eq!(refusal(game.stage, &release).as_deref(), Some(EARLY));
+    assert_eq!(refusal(game.stage, &releases[0]).as_deref(), Some(EARLY));
     until(&mut game, deadlines.release - 1);
-    game.stage.send(Who::Operator, &release).unwrap();
+    for release in &releases {
+        game.stage.send(Who::Operator, release).unwrap();
+    }
     game.mine(&mut Nobody).unwrap();
     let log = game.operator.player.log();
-    assert_eq!(log.settlement(), Some(Settlement::Released));
+    assert_eq!(log.settlement(), None);
+    assert!([0, 1].into_iter().all(|w| log.asset_spent(w).is_some()));
     assert_eq!(seats::endings(&game), [Some(Ending::Closed); 2]);
     let operator = own_signature_script(x_only(&game.stage.cast.operator));
-    for name in ["Close [w0]", "Close [w1]", "Release"] {
+    for name in ["Close [w0]", "Close [w1]", "Release [w0]", "Release [w1]"] {
         let sent = entry(game.stage.timeline(), name);
         let tx = game.stage.node.chain().transaction(sent.txid).unwrap();
         assert!(
@@ -227,6 +229,6 @@ fn a_user_whose_request_is_not_answered_takes_it_back_and_the_claim_is_worth_not
         .graph()
         .kickoff()
         .template()
-        .outpoint(Kickoff::ASSET);
+        .outpoint(Kickoff::asset_vout(0));
     assert!(game.stage.node.chain().unspent(asset).unwrap().is_some());
 }
