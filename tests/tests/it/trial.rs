@@ -139,6 +139,15 @@ impl Trial {
             expected: Outcome::OperatorSlashed,
         };
         let report = play(&mut stage, scene, &mut Nobody).unwrap_or_else(|error| panic!("{name}: {error}"));
+        // Release 29 relays at one satoshi a virtual byte, up to 400,000 weight units.
+        for sent in &report.timeline {
+            let (fee, vbytes) = (sent.fee.to_sat(), sent.vbytes);
+            assert!(
+                fee >= vbytes && vbytes <= 100_000,
+                "{}: {fee} sat, {vbytes} vB",
+                sent.transaction
+            );
+        }
         let last = money::last(&report);
         assert!(
             last.transaction.starts_with("Disprove"),
