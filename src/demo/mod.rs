@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use bitcoin::hashes::{Hash, sha256};
 use clap::Args;
 use regtest::{Bitcoind, TestNode};
 use scenarios::report::DemoReport;
@@ -31,6 +32,12 @@ pub(crate) struct Options {
     /// One JSON object instead of the timeline
     #[arg(long)]
     json: bool,
+    /// Seed of all secrets, 64 hex digits, to play the same keys again; a fresh one if not given. A seed is used once
+    #[arg(long, value_name = "HEX", value_parser = parse_seed)]
+    seed: Option<[u8; 32]>,
+    /// Where the record of what the keys of given seeds have signed is kept
+    #[arg(long, value_name = "DIR", default_value = "target/demo-state")]
+    state: PathBuf,
     /// Where the page of the run is written
     #[arg(long, value_name = "FILE", default_value = "target/demo.html")]
     html: PathBuf,
@@ -42,14 +49,21 @@ pub(crate) struct Options {
 /// An unknown scene, a node that does not start, a scene that does not end as it should, a page that cannot be written.
 pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
     let scenes = chosen(&options.scene)?;
+    let (seed, guards, _temporary) = secrets(options)?;
+    let scene_options = SceneOptions {
+        fee_rate: options.fee_rate,
+        seed,
+        guards: Some(guards),
+    };
+    scenes
+        .iter()
+        .try_for_each(|&name| scene_options.check_unused(name))?;
+    // A page that cannot be written is better known now than after the last scene.
+    write_page(&options.html, &DemoReport { scenes: Vec::new() })?;
     let exe = regtest::find_or_build(&mut regtest::show_progress())?;
     let piece = Piece::fibonacci(options.steps)?;
     let plan = piece.plan()?;
     let mut node = TestNode::on(Bitcoind::start(&exe)?)?;
-    let scene_options = SceneOptions {
-        fee_rate: options.fee_rate,
-        seed: fresh_seed()?,
-    };
     let mut terminal = terminal::Terminal::new(stdout().is_terminal());
     if !options.json {
         terminal.opening(&exe, &piece, &plan);
@@ -89,6 +103,32 @@ fn chosen(names: &[String]) -> anyhow::Result<Vec<SceneName>> {
             ),
         })
         .collect()
+}
+
+/// The seed of this run and the folder of its sign-once guards, which goes with the run where the seed is fresh.
+fn secrets(options: &Options) -> anyhow::Result<([u8; 32], PathBuf, Option<tempfile::TempDir>)> {
+    match options.seed {
+        Some(seed) => {
+            // A folder a seed, named so that it does not tell the seed.
+            let name = sha256::Hash::hash(&seed).to_string();
+            Ok((seed, options.state.join(&name[..16]), None))
+        }
+        None => {
+            let folder = tempfile::tempdir().context("cannot create a folder for the sign-once guards")?;
+            Ok((fresh_seed()?, folder.path().into(), Some(folder)))
+        }
+    }
+}
+
+fn parse_seed(text: &str) -> Result<[u8; 32], String> {
+    let mut seed = [0; 32];
+    match hex::decode_to_slice(text, &mut seed) {
+        Ok(()) => Ok(seed),
+        Err(_) => Err(format!(
+            "expected 64 hex digits, got {} characters",
+            text.chars().count()
+        )),
+    }
 }
 
 /// Secrets of this run: different ones every time.

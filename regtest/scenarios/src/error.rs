@@ -1,5 +1,7 @@
 //! Why a scene did not come to its end.
 
+use std::path::PathBuf;
+
 use bridge::act::ActError;
 use bridge::claim::ClaimError;
 use bridge::committee::CommitteeError;
@@ -97,6 +99,26 @@ pub enum SceneError {
         /// `no longer` or `still`.
         got: &'static str,
     },
+    /// A seed whose one-time keys may have signed.
+    #[error(
+        "this seed was used: its one-time keys have signed, and sign once (their record is in {}); give another seed",
+        folder.display()
+    )]
+    SeedUsed {
+        /// Where the record is.
+        folder: PathBuf,
+    },
+    /// A guard's folder cannot be made.
+    #[error("cannot create {}: {source}", folder.display())]
+    GuardFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A sign-once guard.
+    #[error(transparent)]
+    Guard(#[from] taptree_commit::guard::GuardError),
     /// A lie that no run contains.
     #[error("{0}")]
     NoSuchStep(String),

@@ -1,16 +1,18 @@
 //! Players on a stage: every block, each does what is due, and the block is read by all.
 
+use std::path::Path;
+
 use ocp::message::Published;
 use ocp::player::log::ClaimLog;
 use ocp::player::watchtower::{Conviction, Honest, Policy};
 use ocp::player::{Duty, Ending, Settlement};
 use ocp::prover::{Prover, Traced};
 use ocp::{Hash32, Message, Opening, Plan};
-use taptree_commit::guard::MemoryGuard;
+use taptree_commit::guard::{FileGuard, GuardError, MemoryGuard};
 use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program, Silent};
 
 use crate::error::SceneError;
-use crate::game::{Game, OperatorSeat, WatchtowerSeat};
+use crate::game::{AnyGuard, Game, OperatorSeat, WatchtowerSeat};
 use crate::report::{Narrowing, Outcome, SceneReport, Who};
 use crate::stage::{Audience, Stage};
 
@@ -107,8 +109,34 @@ pub struct Scene<'a> {
     pub policies: Vec<AnyPolicy>,
     /// From this message on the operator is silent.
     pub silent_from: Option<Message>,
+    /// Folder of the parties' sign-once guards, one a party, made here; in memory where there is none.
+    pub guards: Option<&'a Path>,
     /// How it should end.
     pub expected: Outcome,
+}
+
+/// A new sign-once guard of one party.
+///
+/// # Errors
+/// [`SceneError::SeedUsed`] if the party has one in this folder already.
+fn new_guard(folder: Option<&Path>, party: &str) -> Result<AnyGuard, SceneError> {
+    let Some(folder) = folder else {
+        return Ok(Box::new(MemoryGuard::new()));
+    };
+    let (log, counter) = (folder.join(party).join("log"), folder.join(party).join("counter"));
+    for dir in [&log, &counter] {
+        std::fs::create_dir_all(dir).map_err(|source| SceneError::GuardFolder {
+            folder: dir.clone(),
+            source,
+        })?;
+    }
+    match FileGuard::create(&log, &counter) {
+        Ok(guard) => Ok(Box::new(guard)),
+        Err(GuardError::Exists) => Err(SceneError::SeedUsed {
+            folder: folder.into(),
+        }),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// Plays a scene to its end and checks it.
@@ -122,11 +150,14 @@ pub fn play(
 ) -> Result<SceneReport, SceneError> {
     let plan = stage.claim.graph().blueprint().plan().clone();
     let mut run = scene.run;
-    let guard = || Box::new(MemoryGuard::new());
-    let operator = OperatorSeat::new(stage, &scene.words, Box::new(&mut run), guard())?;
+    let guard = |party: &str| new_guard(scene.guards, party);
+    let operator = OperatorSeat::new(stage, &scene.words, Box::new(&mut run), guard("operator")?)?;
     let watchtowers = scene.policies.into_iter().enumerate();
-    let watchtowers = watchtowers.map(|(d, policy)| WatchtowerSeat::new(stage, d, policy, guard()));
-    let watchtowers = watchtowers.collect();
+    let watchtowers = watchtowers.map(|(d, policy)| {
+        let guard = guard(&format!("watchtower-{d}"))?;
+        Ok(WatchtowerSeat::new(stage, d, policy, guard))
+    });
+    let watchtowers = watchtowers.collect::<Result<_, SceneError>>()?;
     let limit = u32::from(stage.deadlines.release) + 10;
     let mut game = Game::new(stage, operator, watchtowers)?;
     let mut blocks = 0;

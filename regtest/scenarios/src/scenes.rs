@@ -1,5 +1,7 @@
 //! The four scenes of the demo: an honest claim, a false one, a quarrelsome watchtower, a silent operator.
 
+use std::path::PathBuf;
+
 use bitcoin::hashes::{Hash, sha256};
 use ocp::adversary::Contrarian;
 use ocp::prover::{Prover, Traced};
@@ -194,6 +196,25 @@ pub struct Options {
     pub fee_rate: u32,
     /// From which all secrets are derived.
     pub seed: [u8; 32],
+    /// Folder of the sign-once guards, a folder a scene; in memory where there is none.
+    pub guards: Option<PathBuf>,
+}
+
+impl Options {
+    fn guards_of(&self, name: SceneName) -> Option<PathBuf> {
+        self.guards.as_ref().map(|folder| folder.join(name.name()))
+    }
+
+    /// Checks, before anything is set up, that no key of this seed has signed in the scene.
+    ///
+    /// # Errors
+    /// [`SceneError::SeedUsed`].
+    pub fn check_unused(&self, name: SceneName) -> Result<(), SceneError> {
+        match self.guards_of(name) {
+            Some(folder) if folder.exists() => Err(SceneError::SeedUsed { folder }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Sets a stage for `name` on `node` and plays it.
@@ -250,7 +271,9 @@ pub fn play_scene(
             )
         }
     };
+    let guards = options.guards_of(name);
     let scene = Scene {
+        guards: guards.as_deref(),
         name: name.name(),
         title: name.title(),
         words,

@@ -187,6 +187,7 @@ fn a_watchtower_that_does_not_know_a_hint_loses_to_a_true_claim() {
     let trial = walk(&root, &leaves[3], preimages);
     let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 1, "unknown truth");
     let scene = Scene {
+        guards: None,
         name: "unknown truth",
         title: "",
         words: trial.words.clone(),

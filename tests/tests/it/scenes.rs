@@ -29,6 +29,7 @@ fn scene(name: SceneName) -> scenarios::report::SceneReport {
     let options = Options {
         fee_rate: 1,
         seed: [7; 32],
+        guards: None,
     };
     play_scene(&mut node, &piece, name, &options, &mut Loud).unwrap()
 }

@@ -128,6 +128,7 @@ impl Trial {
     ) -> Verdict {
         let mut stage = stage(node, &self.program, &self.plan, 1, name);
         let scene = Scene {
+            guards: None,
             name,
             title: name,
             words: self.words.clone(),
