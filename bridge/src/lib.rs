@@ -4,7 +4,7 @@
 //! stake of its own. The graph is a function of public parameters ([`Terms`], [`Nominations`], the script trees of crate
 //! `ocp`); the members of the n-of-n sign all of it with MuSig2 ([`musig`]) before the user's money moves.
 //!
-//! Nothing here does network I/O or reads a clock; the nonce log ([`musig::FileNonceLog`]) is the one thing that touches
+//! Nothing here does network I/O or reads a clock; a signer's journal ([`musig::FileJournal`]) is the one thing that touches
 //! a disk.
 
 pub mod act;

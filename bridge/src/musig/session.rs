@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bitcoin::secp256k1::schnorr;
-use bitcoin::{OutPoint, TxOut};
+use bitcoin::{OutPoint, TxOut, Txid};
 use rand::{CryptoRng, RngCore};
 use rayon::prelude::*;
 use secp256k1_musig::Keypair;
@@ -13,19 +13,25 @@ use secp256k1_musig::musig::{
 };
 use zeroize::Zeroizing;
 
-use super::nonce_log::{NonceLog, NonceLogError, Stage};
+use super::entry::{Entry, ReleasedGraph};
+use super::error::SigningError;
+use super::journal::Journal;
+use super::released::Released;
 use super::wire::{NonceBatch, PartialBatch, Proposal, SessionId, WireError, transcript};
 use crate::committee::{Committee, Seat, SigningKey};
 use crate::dispute::DisputeTrees;
-use crate::graph::{BuildError, Graph, GraphId, Phase, SigningJob};
+use crate::graph::{Graph, GraphId, Phase, SigningJob};
 use crate::signatures::{SignatureError, SignatureSet, verify_job};
 use crate::terms::{Nominations, Terms};
-use crate::transactions::TxName;
 
 /// What a signer sees of the chain.
 pub trait ChainView {
     /// The unspent, sufficiently confirmed output at `outpoint`.
     fn unspent(&self, outpoint: OutPoint) -> Option<TxOut>;
+
+    /// The transaction that spends `outpoint`, buried so deeply that the signer stakes deposits on it; `None` before that,
+    /// or if the view does not follow spends (then no graph is ever forgotten by it).
+    fn spender(&self, outpoint: OutPoint) -> Option<Txid>;
 }
 
 /// A graph that a signer built for itself and found to be the proposed one.
@@ -33,6 +39,7 @@ pub trait ChainView {
 pub struct ReviewedGraph {
     graph: Graph,
     proposal: Proposal,
+    released: ReleasedGraph,
 }
 
 impl ReviewedGraph {
@@ -43,24 +50,27 @@ impl ReviewedGraph {
 }
 
 /// A member of the n-of-n.
-pub struct Signer<L> {
+pub struct Signer<J> {
     seat: Seat,
     keypair: Keypair,
     committee: Committee,
-    log: L,
-    /// Graphs whose every signature this signer verified.
+    journal: J,
+    /// What the journal says.
+    released: Released,
+    /// Graphs whose every signature this signer verified. Not in the journal: after a restart the signatures are to be shown
+    /// again, which proves that they are still there.
     accepted: BTreeSet<GraphId>,
-    /// Graphs that must be signed before a deposit, by deposit request.
+    /// Graphs that were announced for a deposit, by deposit request.
     required: BTreeMap<OutPoint, BTreeSet<GraphId>>,
 }
 
-impl<L: NonceLog> Signer<L> {
-    /// The member of `committee` that holds `keypair`.
+impl<J: Journal> Signer<J> {
+    /// The member of `committee` that holds `keypair`, and that has let out what `journal` says.
     ///
     /// # Errors
     ///
     /// [`SigningError::NotAMember`].
-    pub fn new(keypair: Keypair, committee: Committee, log: L) -> Result<Self, SigningError> {
+    pub fn new(keypair: Keypair, committee: Committee, journal: J) -> Result<Self, SigningError> {
         let own = keypair.public_key();
         let seat = committee
             .members()
@@ -68,12 +78,14 @@ impl<L: NonceLog> Signer<L> {
             .position(|key| *key == own)
             .ok_or(SigningError::NotAMember)?;
         let seat = Seat(u16::try_from(seat).map_err(|_| SigningError::NotAMember)?);
+        let released = Released::replay(journal.entries());
         let (accepted, required) = Default::default();
         Ok(Signer {
             seat,
             keypair,
             committee,
-            log,
+            journal,
+            released,
             accepted,
             required,
         })
@@ -84,12 +96,13 @@ impl<L: NonceLog> Signer<L> {
         self.seat
     }
 
-    /// Builds the graph from the signer's own copy of the parameters and compares it with the proposal and the chain.
+    /// Builds the graph from the signer's own copy of the parameters and compares it with the proposal, the chain and the
+    /// graphs for which shares were released before.
     ///
     /// # Errors
     ///
     /// [`SigningError`]: parameters that do not hold, another committee, another graph, an outpoint that does not hold
-    /// what the quote says.
+    /// what the quote says, a graph that meets a live one or has its one-time keys.
     pub fn review(
         &self,
         proposal: &Proposal,
@@ -122,15 +135,42 @@ impl<L: NonceLog> Signer<L> {
                 });
             }
         }
+        let released = ReleasedGraph::new(&graph, trees.one_time());
+        self.released.check_disjoint(&released)?;
         Ok(ReviewedGraph {
             graph,
             proposal: *proposal,
+            released,
         })
     }
 
-    /// Makes the deposit of `deposit_request` wait for `graph` (one graph an operator).
+    /// Makes the deposit of `deposit_request` wait for `graph`, which another operator announced: after the deposit it could
+    /// not be signed any more. Graphs for which this signer released shares are waited for without it. Not in the journal.
     pub fn require(&mut self, deposit_request: OutPoint, graph: GraphId) {
         self.required.entry(deposit_request).or_default().insert(graph);
+    }
+
+    /// The live graphs for which this signer released shares, of all deposit requests.
+    pub fn live(&self) -> impl Iterator<Item = &ReleasedGraph> {
+        self.released.live()
+    }
+
+    /// Forgets a graph that the chain shows to be dead: its outpoints may be nominated again, and its deposit request's deposit
+    /// no longer waits for it. Its one-time keys stay used.
+    ///
+    /// It is dead when an outpoint of the operator or the deposit request went to a transaction that is not the graph's, or
+    /// the vault is spent.
+    ///
+    /// # Errors
+    ///
+    /// [`SigningError::UnknownGraph`], [`SigningError::GraphAlive`], [`SigningError::Journal`].
+    pub fn forget(&mut self, graph: GraphId, chain: &dyn ChainView) -> Result<(), SigningError> {
+        self.released.check_dead(graph, chain)?;
+        let entry = Entry::Forgotten { graph };
+        self.journal.record(&entry)?;
+        self.released.apply(entry);
+        self.accepted.remove(&graph);
+        Ok(())
     }
 
     /// Verifies every signature of the graph but the deposit's. Only then will this signer sign the deposit.
@@ -152,23 +192,26 @@ impl<L: NonceLog> Signer<L> {
     ///
     /// # Errors
     ///
-    /// [`SigningError`]: a session that was used before, a deposit whose graphs are not all signed, a log that failed.
+    /// [`SigningError`]: a session that was used before, a graph that meets a live one, a deposit whose graphs are not all
+    /// signed, a journal that failed.
     pub fn commit<R: RngCore + CryptoRng>(
         &mut self,
         reviewed: &ReviewedGraph,
         rng: &mut R,
     ) -> Result<(Committed, Vec<u8>), SigningError> {
-        let ReviewedGraph { graph, proposal } = reviewed;
-        if proposal.phase == Phase::Deposit {
-            let request = graph.nominations().deposit_request;
-            let others = self.required.get(&request).into_iter().flatten();
-            if let Some(missing) = others
-                .chain([&graph.id()])
-                .find(|id| !self.accepted.contains(*id))
-            {
-                return Err(SigningError::GraphNotSigned { graph: *missing });
-            }
-        }
+        let ReviewedGraph {
+            graph,
+            proposal,
+            released,
+        } = reviewed;
+        let release = match proposal.phase {
+            Phase::Graph => Release::Graph(released.clone()),
+            Phase::Deposit => Release::Deposit {
+                request: graph.nominations().deposit_request,
+                graph: graph.id(),
+            },
+        };
+        self.check(&release)?;
         let session = proposal.session();
         let jobs = graph.jobs(proposal.phase);
         let keys = key_cache(&self.committee, &jobs);
@@ -204,12 +247,13 @@ impl<L: NonceLog> Signer<L> {
                 )
             })
             .unzip();
-        self.log.record(session, Stage::Nonces)?;
+        self.journal.record(&Entry::Nonces { session })?;
         let batch = NonceBatch::new(session, self.seat, public, &self.keypair);
         let bytes = batch.encode();
         Ok((
             Committed {
                 session,
+                release,
                 jobs,
                 keys,
                 nonces,
@@ -217,6 +261,35 @@ impl<L: NonceLog> Signer<L> {
             },
             bytes,
         ))
+    }
+
+    /// Whether the shares may leave.
+    fn check(&self, release: &Release) -> Result<(), SigningError> {
+        match release {
+            Release::Graph(graph) => self.released.check_graph(graph),
+            Release::Deposit { request, graph } => {
+                let announced = self.required.get(request).into_iter().flatten();
+                if let Some(missing) = announced.chain([graph]).find(|id| !self.accepted.contains(*id)) {
+                    return Err(SigningError::GraphNotSigned { graph: *missing });
+                }
+                self.released.check_deposit(*request, &self.accepted)
+            }
+        }
+    }
+}
+
+/// What the shares of a session will be of.
+enum Release {
+    Graph(ReleasedGraph),
+    Deposit { request: OutPoint, graph: GraphId },
+}
+
+impl Release {
+    fn entry(self, session: SessionId) -> Entry {
+        match self {
+            Release::Graph(graph) => Entry::GraphShares { session, graph },
+            Release::Deposit { request, .. } => Entry::DepositShares { session, request },
+        }
     }
 }
 
@@ -271,6 +344,7 @@ impl BoundNonce {
 /// ```
 pub struct Committed {
     session: SessionId,
+    release: Release,
     jobs: Vec<SigningJob>,
     keys: HashMap<SigningKey, KeyAggCache>,
     nonces: Vec<BoundNonce>,
@@ -280,17 +354,20 @@ pub struct Committed {
 impl Committed {
     /// Second round: shares under everyone's nonces (the signer's own included), recorded before they are handed out.
     ///
+    /// What forbids the graph or the deposit is asked again: another session may have released shares since the first round.
+    ///
     /// # Errors
     ///
     /// [`SigningError`]: a batch that is malformed, missing, doubled or of another session; a session whose shares left
-    /// before; a log that failed. The nonces are gone in any case.
-    pub fn sign<L: NonceLog>(
+    /// before; a graph or deposit as [`Signer::commit`] refuses; a journal that failed. The nonces are gone in any case.
+    pub fn sign<J: Journal>(
         self,
-        signer: &mut Signer<L>,
+        signer: &mut Signer<J>,
         batches: &[Vec<u8>],
     ) -> Result<(Signed, Vec<u8>), SigningError> {
         let Committed {
             session,
+            release,
             jobs,
             keys,
             nonces,
@@ -312,7 +389,10 @@ impl Committed {
                 Session::new(&keys[&job.key], AggregatedNonce::new(&nonces), &job.sighash)
             })
             .collect();
-        signer.log.record(session, Stage::Shares)?;
+        signer.check(&release)?;
+        let entry = release.entry(session);
+        signer.journal.record(&entry)?;
+        signer.released.apply(entry);
         let keypair = &signer.keypair;
         let shares: Vec<PartialSignature> = nonces
             .into_par_iter()
@@ -454,111 +534,4 @@ fn by_seat<T>(
         }
     }
     Ok(seats.into_values().collect())
-}
-
-/// Why a signing session ends without signatures.
-#[derive(Debug, thiserror::Error)]
-pub enum SigningError {
-    /// The key is in no seat.
-    #[error("the signer's key is not a member's")]
-    NotAMember,
-    /// The terms name other members.
-    #[error("expected the signer's own committee, got another")]
-    OtherCommittee,
-    /// The parameters do not hold.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// The parameters give another graph than the proposed one.
-    #[error("expected graph {expected}, got a proposal for {got}")]
-    OtherGraph {
-        /// What the signer built.
-        expected: GraphId,
-        /// What was proposed.
-        got: GraphId,
-    },
-    /// An outpoint does not hold what the graph spends.
-    #[error("{outpoint}: expected {expected:?}, got {got:?}")]
-    Outpoint {
-        /// The outpoint.
-        outpoint: OutPoint,
-        /// What the quote says.
-        expected: TxOut,
-        /// What the chain says.
-        got: Option<TxOut>,
-    },
-    /// The deposit is signed last.
-    #[error("expected all signatures of graph {graph} before the deposit's")]
-    GraphNotSigned {
-        /// The graph that is not signed.
-        graph: GraphId,
-    },
-    /// The record of used nonces said no.
-    #[error(transparent)]
-    NonceLog(#[from] NonceLogError),
-    /// A message is malformed.
-    #[error(transparent)]
-    Wire(WireError),
-    /// A message of another session, an old one for instance.
-    #[error("{seat}: expected session {expected}, got {got}")]
-    OtherSession {
-        /// The sender.
-        seat: Seat,
-        /// This session.
-        expected: SessionId,
-        /// The message's session.
-        got: SessionId,
-    },
-    /// Not one item a job.
-    #[error("{seat}: expected {expected} items, got {got}")]
-    Items {
-        /// The sender.
-        seat: Seat,
-        /// Jobs.
-        expected: usize,
-        /// Items.
-        got: usize,
-    },
-    /// Two messages of one member.
-    #[error("{seat}: expected one message, got two")]
-    Doubled {
-        /// The sender.
-        seat: Seat,
-    },
-    /// A member did not take part.
-    #[error("{seat}: no message")]
-    Absent {
-        /// The member.
-        seat: Seat,
-    },
-    /// The batch under the signer's own seat is not its own.
-    #[error("the signer's own nonces were replaced")]
-    OwnNoncesReplaced,
-    /// Someone sent different nonces to different members; the signed batches show who.
-    #[error("{seat} saw other nonces")]
-    NoncesDiffer {
-        /// The member that saw others.
-        seat: Seat,
-    },
-    /// A share that does not verify.
-    #[error("{seat}: wrong share for {tx}, input {input}, leaf {leaf}")]
-    WrongShare {
-        /// Its sender.
-        seat: Seat,
-        /// The transaction.
-        tx: TxName,
-        /// The input's number.
-        input: usize,
-        /// The leaf's number.
-        leaf: usize,
-    },
-    /// All shares verify, the aggregate does not.
-    #[error("{tx}: the aggregate for input {input}, leaf {leaf} does not verify")]
-    Aggregate {
-        /// The transaction.
-        tx: TxName,
-        /// The input's number.
-        input: usize,
-        /// The leaf's number.
-        leaf: usize,
-    },
 }

@@ -5,6 +5,7 @@ mod engine;
 mod graph_shape;
 mod one_time_keys;
 mod races_on_chain;
+mod released_graphs;
 mod signing;
 mod terms_refused;
 mod trees;

@@ -4,8 +4,8 @@ use bitcoin::Amount;
 use bitcoin::secp256k1::schnorr;
 use bridge::committee::Committee;
 use bridge::musig::{
-    Committed, FileNonceLog, MemoryNonceLog, NonceLog, NonceLogError, PartialBatch, Proposal, ReviewedGraph,
-    SessionId, Signed, Signer, SigningError, Stage,
+    Committed, Entry, FileJournal, Journal, JournalError, MemoryJournal, PartialBatch, Proposal,
+    ReviewedGraph, Signed, Signer, SigningError, Stage,
 };
 use bridge::musig::{NonceBatch, WireError};
 use bridge::{Graph, Nominations, Phase, Seat, SignatureError, SignatureSet};
@@ -16,21 +16,25 @@ use crate::world::{
     signers, terms, trees,
 };
 
-struct Setting {
-    graph: Graph,
-    trees: TestTrees,
-    chain: Outputs,
+pub(crate) struct Setting {
+    pub(crate) graph: Graph,
+    pub(crate) trees: TestTrees,
+    pub(crate) chain: Outputs,
 }
 
 impl Setting {
     fn new(instance: u64) -> Self {
+        Self::on(instance, &made_up_nominations(instance))
+    }
+
+    pub(crate) fn on(instance: u64, nominations: &Nominations) -> Self {
         let trees = trees(instance);
-        let graph = Graph::build(&terms(), &made_up_nominations(instance), &trees).unwrap();
+        let graph = Graph::build(&terms(), nominations, &trees).unwrap();
         let chain = Outputs::of(graph.nominations(), graph.blueprint().quote());
         Setting { graph, trees, chain }
     }
 
-    fn proposal(&self, phase: Phase, attempt: u32) -> Proposal {
+    pub(crate) fn proposal(&self, phase: Phase, attempt: u32) -> Proposal {
         Proposal {
             graph: self.graph.id(),
             phase,
@@ -38,11 +42,16 @@ impl Setting {
         }
     }
 
-    fn review<L: NonceLog>(&self, signer: &Signer<L>, attempt: u32) -> ReviewedGraph {
+    pub(crate) fn review<L: Journal>(&self, signer: &Signer<L>, attempt: u32) -> ReviewedGraph {
         self.review_phase(signer, Phase::Graph, attempt)
     }
 
-    fn review_phase<L: NonceLog>(&self, signer: &Signer<L>, phase: Phase, attempt: u32) -> ReviewedGraph {
+    pub(crate) fn review_phase<L: Journal>(
+        &self,
+        signer: &Signer<L>,
+        phase: Phase,
+        attempt: u32,
+    ) -> ReviewedGraph {
         let proposal = self.proposal(phase, attempt);
         signer
             .review(
@@ -55,7 +64,11 @@ impl Setting {
             .unwrap()
     }
 
-    fn commit_all(&self, signers: &mut [TestSigner], attempt: u32) -> (Vec<Committed>, Vec<Vec<u8>>) {
+    pub(crate) fn commit_all(
+        &self,
+        signers: &mut [TestSigner],
+        attempt: u32,
+    ) -> (Vec<Committed>, Vec<Vec<u8>>) {
         signers
             .iter_mut()
             .enumerate()
@@ -67,7 +80,7 @@ impl Setting {
             .unzip()
     }
 
-    fn sign_all(
+    pub(crate) fn sign_all(
         signers: &mut [TestSigner],
         committed: Vec<Committed>,
         nonces: &[Vec<u8>],
@@ -357,7 +370,7 @@ fn a_signer_notices_that_its_own_nonces_were_replaced() {
     let mut signers = signers();
     let (committed, mut nonces) = setting.commit_all(&mut signers, 0);
     // Even by nonces of its own: signed by itself in another run on a copied machine.
-    let mut copy = Signer::new(member_keypair(0), committee(), MemoryNonceLog::default()).unwrap();
+    let mut copy = Signer::new(member_keypair(0), committee(), MemoryJournal::default()).unwrap();
     let reviewed = setting.review(&copy, 0);
     nonces[0] = copy.commit(&reviewed, &mut rng(777)).unwrap().1;
     let error = committed
@@ -444,7 +457,7 @@ fn a_replayed_session_draws_no_second_nonces() {
     let reviewed = setting.review(&signers[1], 0);
     let error = signers[1].commit(&reviewed, &mut rng(5)).err().unwrap();
     let stage = |error: &SigningError| match error {
-        SigningError::NonceLog(NonceLogError::AlreadyUsed { stage, .. }) => *stage,
+        SigningError::Journal(JournalError::AlreadyUsed { stage, .. }) => *stage,
         other => panic!("{other}"),
     };
     assert_eq!(stage(&error), Stage::Nonces);
@@ -465,7 +478,8 @@ fn a_restarted_signer_does_not_revive_a_session() {
     let setting = Setting::new(56);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("nonces");
-    let open = || Signer::new(member_keypair(0), committee(), FileNonceLog::open(&path).unwrap()).unwrap();
+    drop(FileJournal::create(&path).unwrap());
+    let open = || Signer::new(member_keypair(0), committee(), FileJournal::open(&path).unwrap()).unwrap();
     let mut signer = open();
     let reviewed = setting.review(&signer, 0);
     let (committed, own) = signer.commit(&reviewed, &mut rng(0)).unwrap();
@@ -478,62 +492,47 @@ fn a_restarted_signer_does_not_revive_a_session() {
     assert!(signer.commit(&reviewed, &mut rng(0)).is_err());
 }
 
-/// Writes the record, then loses power: the caller never learns that it was written.
-struct CrashAfterWrite {
-    inner: MemoryNonceLog,
-    at: Stage,
+/// Loses power around one entry: before it is written, or after, so that the caller never learns that it was.
+pub(crate) struct Crashing<J> {
+    pub(crate) inner: J,
+    /// Which entry, counted from 0.
+    pub(crate) at: usize,
+    pub(crate) written: bool,
 }
 
-/// Loses power before it writes.
-struct CrashBeforeWrite {
-    inner: MemoryNonceLog,
-    at: Stage,
-}
-
-fn power_cut() -> NonceLogError {
-    NonceLogError::Io {
-        path: "power".into(),
-        source: std::io::Error::other("cut"),
+impl<J: Journal> Journal for Crashing<J> {
+    fn entries(&self) -> Vec<Entry> {
+        self.inner.entries()
     }
-}
 
-impl NonceLog for CrashAfterWrite {
-    fn record(&mut self, session: SessionId, stage: Stage) -> Result<(), NonceLogError> {
-        self.inner.record(session, stage)?;
-        if stage == self.at {
-            Err(power_cut())
-        } else {
-            Ok(())
+    fn record(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        let crashes = self.at == 0;
+        if !crashes || self.written {
+            self.inner.record(entry)?;
         }
-    }
-}
-
-impl NonceLog for CrashBeforeWrite {
-    fn record(&mut self, session: SessionId, stage: Stage) -> Result<(), NonceLogError> {
-        if stage == self.at {
-            Err(power_cut())
-        } else {
-            self.inner.record(session, stage)
+        if crashes {
+            return Err(JournalError::Io {
+                path: "power".into(),
+                source: std::io::Error::other("cut"),
+            });
         }
+        self.at -= 1;
+        Ok(())
     }
 }
 
 #[test]
 fn a_crash_around_a_record_lets_nothing_leave() {
     let setting = Setting::new(57);
-    let member = |log: Box<dyn NonceLog>| Signer::new(member_keypair(0), committee(), log).unwrap();
-    for at in [Stage::Nonces, Stage::Shares] {
-        let inner = MemoryNonceLog::default;
-        let logs: [Box<dyn NonceLog>; 2] = [
-            Box::new(CrashAfterWrite { inner: inner(), at }),
-            Box::new(CrashBeforeWrite { inner: inner(), at }),
-        ];
-        for log in logs {
-            let mut signer = member(log);
+    for (at, stage) in [Stage::Nonces, Stage::Shares].into_iter().enumerate() {
+        for written in [true, false] {
+            let inner = MemoryJournal::default();
+            let journal = Crashing { inner, at, written };
+            let mut signer = Signer::new(member_keypair(0), committee(), journal).unwrap();
             let reviewed = setting.review(&signer, 0);
             let committed = signer.commit(&reviewed, &mut rng(0));
-            if at == Stage::Nonces {
-                assert!(matches!(committed.err(), Some(SigningError::NonceLog(_))));
+            if stage == Stage::Nonces {
+                assert!(matches!(committed.err(), Some(SigningError::Journal(_))));
                 continue;
             }
             let (committed, own) = committed.unwrap();
@@ -543,7 +542,7 @@ fn a_crash_around_a_record_lets_nothing_leave() {
             // The secret nonces were moved into the call and died with it: no second try with other nonces of others.
             assert!(matches!(
                 committed.sign(&mut signer, &nonces).err(),
-                Some(SigningError::NonceLog(_))
+                Some(SigningError::Journal(_))
             ));
         }
     }
@@ -568,7 +567,7 @@ fn a_rogue_key_does_not_sign_for_the_others() {
         attacker.x_only_public_key().0.to_byte_array()
     );
     // Nor can it take the rogue seat: it does not hold that secret.
-    let error = Signer::new(attacker, committee, MemoryNonceLog::default())
+    let error = Signer::new(attacker, committee, MemoryJournal::default())
         .err()
         .unwrap();
     assert!(matches!(error, SigningError::NotAMember));
@@ -578,7 +577,7 @@ fn a_rogue_key_does_not_sign_for_the_others() {
 fn a_stranger_has_no_seat_and_signs_no_batch() {
     let stranger = member_keypair(MEMBERS);
     assert!(matches!(
-        Signer::new(stranger, committee(), MemoryNonceLog::default()).err(),
+        Signer::new(stranger, committee(), MemoryJournal::default()).err(),
         Some(SigningError::NotAMember)
     ));
     let setting = Setting::new(58);

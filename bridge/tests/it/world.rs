@@ -8,7 +8,7 @@ use bitcoin::secp256k1::{Keypair, Message as SecpMessage, Secp256k1, schnorr};
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid, XOnlyPublicKey};
 use bridge::blueprint::Blueprint;
 use bridge::graph::Dispute;
-use bridge::musig::{ChainView, MemoryNonceLog, Proposal, Signer};
+use bridge::musig::{ChainView, MemoryJournal, Proposal, Signer};
 use bridge::transactions::TxName;
 use bridge::{
     Amounts, Blocks, Committee, Graph, Locks, Nominations, Party, Phase, Quote, SatPerVbyte, Seat,
@@ -106,13 +106,20 @@ pub(crate) fn trees(instance: u64) -> TestTrees {
     TestTrees::new(plan(), committee().key(), x(&operator()), watchtowers, instance)
 }
 
-/// Outputs that a chain would show.
+/// Outputs that a chain would show, and who spent others.
 #[derive(Clone, Default)]
-pub(crate) struct Outputs(pub(crate) HashMap<OutPoint, TxOut>);
+pub(crate) struct Outputs(
+    pub(crate) HashMap<OutPoint, TxOut>,
+    pub(crate) HashMap<OutPoint, Txid>,
+);
 
 impl ChainView for Outputs {
     fn unspent(&self, outpoint: OutPoint) -> Option<TxOut> {
         self.0.get(&outpoint).cloned()
+    }
+
+    fn spender(&self, outpoint: OutPoint) -> Option<Txid> {
+        self.1.get(&outpoint).copied()
     }
 }
 
@@ -121,7 +128,7 @@ impl Outputs {
         let outs = core::iter::once(&quote.deposit_request)
             .chain(&quote.claim)
             .chain(&quote.bonds);
-        Outputs(nominations.all().zip(outs.cloned()).collect())
+        Outputs(nominations.all().zip(outs.cloned()).collect(), HashMap::new())
     }
 }
 
@@ -144,11 +151,11 @@ pub(crate) fn made_up_nominations(instance: u64) -> Nominations {
     }
 }
 
-pub(crate) type TestSigner = Signer<MemoryNonceLog>;
+pub(crate) type TestSigner = Signer<MemoryJournal>;
 
 pub(crate) fn signers() -> Vec<TestSigner> {
     (0..MEMBERS)
-        .map(|seat| Signer::new(member_keypair(seat), committee(), MemoryNonceLog::default()).unwrap())
+        .map(|seat| Signer::new(member_keypair(seat), committee(), MemoryJournal::default()).unwrap())
         .collect()
 }
 

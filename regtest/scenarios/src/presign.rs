@@ -1,9 +1,9 @@
 //! All members sign the graph: two rounds of MuSig2, messages as bytes, every member for itself.
 
-use bitcoin::{OutPoint, TxOut};
+use bitcoin::{OutPoint, TxOut, Txid};
 use bridge::claim::Claim;
 use bridge::graph::Phase;
-use bridge::musig::{ChainView, MemoryNonceLog, Proposal, Signer, SigningError};
+use bridge::musig::{ChainView, MemoryJournal, Proposal, Signer, SigningError};
 use bridge::signatures::{SignatureError, SignatureSet};
 use rand::{CryptoRng, RngCore};
 
@@ -19,7 +19,7 @@ pub enum PresignError {
 }
 
 /// The members of one claim's n-of-n.
-pub struct Members(pub Vec<Signer<MemoryNonceLog>>);
+pub struct Members(pub Vec<Signer<MemoryJournal>>);
 
 impl Members {
     /// Signs one phase; every member rebuilds and compares the graph first and verifies every signature last.
@@ -37,6 +37,11 @@ impl Members {
         impl ChainView for View<'_> {
             fn unspent(&self, outpoint: OutPoint) -> Option<TxOut> {
                 (self.0)(outpoint)
+            }
+
+            /// The members of one claim live no longer than the claim, so they forget no graph.
+            fn spender(&self, _: OutPoint) -> Option<Txid> {
+                None
             }
         }
         let graph = claim.graph();

@@ -7,7 +7,7 @@ use bitcoin::{Amount, Transaction, Txid};
 use bridge::claim::{Claim, Offer};
 use bridge::fees::SatPerVbyte;
 use bridge::graph::Phase;
-use bridge::musig::{MemoryNonceLog, Signer};
+use bridge::musig::{MemoryJournal, Signer};
 use bridge::terms::{Amounts, Locks, Nominations, Terms};
 use bridge::transactions::Deposit;
 use bridge::{Blocks, TxName};
@@ -134,7 +134,7 @@ impl<'n> Stage<'n> {
         let mut rng = ChaCha20Rng::from_rng(rand::thread_rng()).expect("the system has randomness");
         let committee = cast.committee()?;
         let signers = cast.seats.iter().map(|seat| {
-            let log = MemoryNonceLog::default();
+            let log = MemoryJournal::default();
             Signer::new(*seat, committee.clone(), log).map_err(crate::presign::PresignError::from)
         });
         let mut members = Members(signers.collect::<Result<_, _>>()?);
