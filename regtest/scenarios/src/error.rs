@@ -108,7 +108,7 @@ pub enum SceneError {
         /// Where the record is.
         folder: PathBuf,
     },
-    /// A guard's folder cannot be made.
+    /// The folder of a guard or a journal cannot be made.
     #[error("cannot create {}: {source}", folder.display())]
     GuardFolder {
         /// The folder.

@@ -1,11 +1,19 @@
 //! All members sign the graph: two rounds of MuSig2, messages as bytes, every member for itself.
 
+use std::path::Path;
+
 use bitcoin::{OutPoint, TxOut, Txid};
 use bridge::claim::Claim;
+use bridge::committee::Committee;
 use bridge::graph::Phase;
-use bridge::musig::{ChainView, MemoryJournal, Proposal, Signer, SigningError};
+use bridge::musig::{
+    ChainView, FileJournal, Journal, JournalError, MemoryJournal, Proposal, Signer, SigningError,
+};
 use bridge::signatures::{SignatureError, SignatureSet};
 use rand::{CryptoRng, RngCore};
+use secp256k1_musig::Keypair;
+
+use crate::error::SceneError;
 
 /// Why the members do not sign.
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +27,39 @@ pub enum PresignError {
 }
 
 /// The members of one claim's n-of-n.
-pub struct Members(pub Vec<Signer<MemoryJournal>>);
+pub struct Members(Vec<Signer<Box<dyn Journal>>>);
+
+fn new_journal(folder: Option<&Path>, seat: usize) -> Result<Box<dyn Journal>, SceneError> {
+    let Some(folder) = folder else {
+        return Ok(Box::new(MemoryJournal::default()));
+    };
+    std::fs::create_dir_all(folder).map_err(|source| SceneError::GuardFolder {
+        folder: folder.into(),
+        source,
+    })?;
+    match FileJournal::create(&folder.join(format!("member-{seat}.journal"))) {
+        Ok(journal) => Ok(Box::new(journal)),
+        Err(JournalError::Exists { .. }) => Err(SceneError::SeedUsed {
+            folder: folder.into(),
+        }),
+        Err(other) => Err(PresignError::Signing(other.into()).into()),
+    }
+}
 
 impl Members {
+    /// The members that hold `seats`, each on a new journal: a file of its own in `folder`, made here; in memory where there is
+    /// none.
+    ///
+    /// # Errors
+    /// [`SceneError::SeedUsed`] if a member has a journal in this folder already.
+    pub fn new(seats: &[Keypair], committee: &Committee, folder: Option<&Path>) -> Result<Self, SceneError> {
+        let members = seats.iter().enumerate().map(|(seat, keypair)| {
+            let journal = new_journal(folder, seat)?;
+            Ok(Signer::new(*keypair, committee.clone(), journal).map_err(PresignError::from)?)
+        });
+        Ok(Members(members.collect::<Result<_, SceneError>>()?))
+    }
+
     /// Signs one phase; every member rebuilds and compares the graph first and verifies every signature last.
     ///
     /// # Errors
@@ -86,5 +124,28 @@ impl Members {
             agreed = Some(SignatureSet::verified(graph, phase, &signatures)?);
         }
         Ok(agreed.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cast::Cast;
+
+    #[test]
+    fn members_do_not_begin_anew_where_they_have_a_journal() {
+        let cast = Cast::new([7; 32], 2, 1);
+        let committee = cast.committee().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("scene");
+        let members = || Members::new(&cast.seats, &committee, Some(&folder)).map(|_| ());
+        members().unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), cast.seats.len());
+        assert!(matches!(members(), Err(SceneError::SeedUsed { .. })));
+        // One that is left is enough.
+        for seat in 1..cast.seats.len() {
+            std::fs::remove_file(folder.join(format!("member-{seat}.journal"))).unwrap();
+        }
+        assert!(matches!(members(), Err(SceneError::SeedUsed { .. })));
     }
 }

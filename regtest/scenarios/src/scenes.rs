@@ -196,7 +196,7 @@ pub struct Options {
     pub fee_rate: u32,
     /// From which all secrets are derived.
     pub seed: [u8; 32],
-    /// Folder of the sign-once guards, a folder a scene; in memory where there is none.
+    /// Folder of the sign-once guards and signers' journals, a folder a scene; in memory where there is none.
     pub guards: Option<PathBuf>,
 }
 
@@ -238,6 +238,7 @@ pub fn play_scene(
         other_signers: 1,
         fee_rate: options.fee_rate,
         seed,
+        journals: options.guards_of(name),
     };
     let mut stage = Stage::set(node, &setting, audience)?;
     let truth = vec![piece.iterations, piece.result];

@@ -1,13 +1,13 @@
 //! A claim set up on a real chain: outpoints nominated, everything signed, the deposit in the vault.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bitcoin::{Amount, Transaction, Txid};
 use bridge::claim::{Claim, Offer};
 use bridge::fees::SatPerVbyte;
 use bridge::graph::Phase;
-use bridge::musig::{MemoryJournal, Signer};
 use bridge::terms::{Amounts, Locks, Nominations, Terms};
 use bridge::transactions::Deposit;
 use bridge::{Blocks, TxName};
@@ -38,6 +38,8 @@ pub struct Setting {
     pub fee_rate: u32,
     /// Seed of all secrets of the scene.
     pub seed: [u8; 32],
+    /// Folder of the members' journals, made here; in memory where there is none.
+    pub journals: Option<PathBuf>,
 }
 
 /// Follows a scene as it is played.
@@ -133,11 +135,7 @@ impl<'n> Stage<'n> {
         audience.progress("MuSig2 signatures");
         let mut rng = ChaCha20Rng::from_rng(rand::thread_rng()).expect("the system has randomness");
         let committee = cast.committee()?;
-        let signers = cast.seats.iter().map(|seat| {
-            let log = MemoryJournal::default();
-            Signer::new(*seat, committee.clone(), log).map_err(crate::presign::PresignError::from)
-        });
-        let mut members = Members(signers.collect::<Result<_, _>>()?);
+        let mut members = Members::new(&cast.seats, &committee, setting.journals.as_deref())?;
         let chain = node.bitcoind.chain();
         let unspent = |outpoint| chain.unspent(outpoint).ok().flatten();
         let graph_signatures = members.sign(&claim, Phase::Graph, &unspent, &mut rng)?;

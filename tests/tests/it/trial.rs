@@ -59,6 +59,7 @@ pub(crate) fn setting(program: &Program, plan: &Plan, watchtowers: u8, name: &st
         other_signers: 1,
         fee_rate: 1,
         seed: seed(name),
+        journals: None,
     }
 }
 
