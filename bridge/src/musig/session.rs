@@ -159,7 +159,8 @@ impl<J: Journal> Signer<J> {
     /// no longer waits for it. Its one-time keys stay used.
     ///
     /// It is dead when an outpoint of the operator or the deposit request went to a transaction that is not the graph's, or
-    /// the vault is spent.
+    /// the vault is spent. A watchtower that has handed out a signed challenge of the graph does not nominate that bond again:
+    /// the challenge may still confirm.
     ///
     /// # Errors
     ///
@@ -174,6 +175,9 @@ impl<J: Journal> Signer<J> {
     }
 
     /// Verifies every signature of the graph but the deposit's. Only then will this signer sign the deposit.
+    ///
+    /// The caller keeps `signatures` where they survive a crash *before* it calls this: they are all that a watchtower has
+    /// against a false claim.
     ///
     /// # Errors
     ///
