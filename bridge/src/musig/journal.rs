@@ -523,4 +523,28 @@ mod tests {
         assert!(matches!(journal.record(&second), Err(JournalError::Poisoned)));
         assert!(journal.entries().is_empty());
     }
+
+    proptest::proptest! {
+        /// Damaged or random records are an error or are read; what is read was written.
+        #[test]
+        fn no_bytes_make_the_reader_panic(
+            random in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            damage in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::num::u8::ANY), 1..4),
+        ) {
+            if let Ok((found, length)) = read(&random) {
+                proptest::prop_assert!(found.list.is_empty() && length == 0);
+            }
+            let whole: Vec<u8> = entries().iter().flat_map(render).collect();
+            let mut damaged = whole;
+            for (at, byte) in damage {
+                let at = at.index(damaged.len());
+                damaged[at] = byte;
+            }
+            if let Ok((found, _)) = read(&damaged) {
+                proptest::prop_assert_eq!(&found.list[..], &entries()[..found.list.len()]);
+                // Only the last record passes for one that a crash cut short.
+                proptest::prop_assert!(found.list.len() + 1 >= entries().len());
+            }
+        }
+    }
 }

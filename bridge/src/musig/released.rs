@@ -24,7 +24,7 @@ use crate::keys::OneTimeId;
 use crate::terms::Nominations;
 
 /// A function of the journal's entries.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Released {
     live: BTreeMap<GraphId, ReleasedGraph>,
     /// Deposit requests for whose deposit shares were released.
@@ -312,5 +312,93 @@ mod tests {
             released.check_dead(GraphId([11; 32]), &Spent::default()),
             Err(SigningError::UnknownGraph { .. })
         ));
+    }
+
+    /// Graph number `id`, its parts drawn from few, so that graphs meet; `None` if it meets itself.
+    fn drawn(id: u8, parts: [u8; 5]) -> Option<ReleasedGraph> {
+        let [request, first, second, bond, keys] = parts;
+        let mut graph = graph(id, request % 3);
+        graph.graph = GraphId([id; 32]);
+        graph.nominations.claim = vec![outpoint(first % 12), outpoint(second % 12)];
+        graph.nominations.bonds = vec![outpoint(bond % 12)];
+        graph.one_time = vec![OneTimeId([keys % 6; 32])];
+        Nominations::check_disjoint([&graph.nominations])
+            .is_ok()
+            .then_some(graph)
+    }
+
+    /// What the entries say, asked directly: live graphs, and whether a deposit of the request was signed.
+    fn live_of(entries: &[Entry]) -> Vec<&ReleasedGraph> {
+        let released = entries.iter().enumerate().filter_map(|(at, entry)| match entry {
+            Entry::GraphShares { graph, .. } => Some((at, graph)),
+            _ => None,
+        });
+        released
+            .filter(|(at, graph)| {
+                !entries[*at..]
+                    .iter()
+                    .any(|later| matches!(later, Entry::Forgotten { graph: dead } if *dead == graph.graph))
+            })
+            .map(|(_, graph)| graph)
+            .collect()
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2_000))]
+
+        /// Whatever is proposed in whatever order, what was let out keeps the module's invariants.
+        #[test]
+        fn no_order_of_proposals_breaks_an_invariant(
+            parts in proptest::collection::vec(proptest::prelude::any::<[u8; 5]>(), 6),
+            steps in proptest::collection::vec((0u8..8, 0u8..6), 1..40),
+        ) {
+            let graphs: Vec<_> = (0u8..6).map(|id| drawn(id, parts[usize::from(id)])).collect();
+            let (mut released, mut entries, mut accepted) = (Released::default(), Vec::new(), BTreeSet::new());
+            for (kind, number) in steps {
+                let Some(graph) = &graphs[usize::from(number)] else { continue };
+                let request = graph.nominations.deposit_request;
+                let live: Vec<ReleasedGraph> = live_of(&entries).into_iter().cloned().collect();
+                let signed = entries.iter().any(|entry| matches!(entry, Entry::DepositShares { request: r, .. } if *r == request));
+                let entry = match kind {
+                    0..4 => {
+                        if released.check_graph(graph).is_err() { continue }
+                        let known = live.iter().any(|other| other.graph == graph.graph);
+                        proptest::prop_assert!(known || !signed, "a graph after its deposit");
+                        for other in live.iter().filter(|other| other.graph != graph.graph) {
+                            Nominations::check_disjoint([&other.nominations, &graph.nominations]).unwrap();
+                        }
+                        for entry in &entries {
+                            if let Entry::GraphShares { graph: other, .. } = entry {
+                                proptest::prop_assert!(other.graph == graph.graph || other.one_time != graph.one_time, "keys twice");
+                            }
+                        }
+                        shares(graph.clone())
+                    }
+                    4 => {
+                        accepted.insert(graph.graph);
+                        continue;
+                    }
+                    5 | 6 => {
+                        if released.check_deposit(request, &accepted).is_err() { continue }
+                        let of_request = live.iter().filter(|other| other.nominations.deposit_request == request);
+                        for other in of_request {
+                            proptest::prop_assert!(accepted.contains(&other.graph), "a deposit over a half-known graph");
+                        }
+                        Entry::DepositShares { session: SessionId([number; 32]), request }
+                    }
+                    _ => {
+                        let chain = Spent([(graph.vault(), Txid::from_byte_array([99; 32]))].into());
+                        let known = live.iter().any(|other| other.graph == graph.graph);
+                        proptest::prop_assert_eq!(released.check_dead(graph.graph, &chain).is_ok(), known);
+                        if !known { continue }
+                        accepted.remove(&graph.graph);
+                        Entry::Forgotten { graph: graph.graph }
+                    }
+                };
+                released.apply(entry.clone());
+                entries.push(entry);
+                proptest::prop_assert_eq!(&Released::replay(entries.clone()), &released);
+            }
+        }
     }
 }
