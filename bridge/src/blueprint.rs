@@ -94,7 +94,7 @@ impl Blueprint {
             .watchtowers
             .iter()
             .enumerate()
-            .map(|(index, party)| dispute(committee, party.key, index, &plan, trees))
+            .map(|(index, party)| dispute(committee, (operator, party.key), index, &plan, trees))
             .collect::<Result<Vec<_>, _>>()?;
         let asset = AssetConnector::new(committee, operator, locks.release());
         let operator_payout = Payout::new(operator);
@@ -255,7 +255,7 @@ impl Blueprint {
 
 fn dispute(
     committee: bitcoin::XOnlyPublicKey,
-    watchtower: bitcoin::XOnlyPublicKey,
+    (operator, watchtower): (bitcoin::XOnlyPublicKey, bitcoin::XOnlyPublicKey),
     index: usize,
     plan: &Plan,
     trees: &dyn DisputeTrees,
@@ -279,7 +279,7 @@ fn dispute(
         .collect::<Result<Vec<_>, _>>()?;
     Ok(DisputeBlueprint {
         bond: BondOutpoint::new(watchtower),
-        pot: Pot::new(committee, watchtower, trees.equivocation(index)),
+        pot: Pot::new(committee, operator, watchtower, trees.equivocation(index)),
         anchor: Anchor::new(watchtower),
         payout: Payout::new(watchtower),
         connectors,

@@ -18,12 +18,13 @@ use crate::blueprint::{Blueprint, DisputeBlueprint};
 use crate::committee::SigningKey;
 use crate::connectors::{ClaimOutpoint, MessageConnector};
 use crate::dispute::{DisputeTrees, TreeError, can_be_disproved, can_equivocate};
+use crate::fees::{Fee, Tier};
 use crate::incentives::{self, IncentiveError};
 use crate::terms::{Nominations, Terms, TermsError};
 use crate::transactions::{
     Challenge, ChoiceEquivocation, Close, Coin, Demand, Deposit, Disprove, Kickoff, MessageTx, Open,
     OperatorLate, Path, Release, Search, Select, TakeContested, TakeUncontested, Template, TemplateError,
-    TxName, WatchtowerLate,
+    Tiers, TxName, WatchtowerLate,
 };
 
 /// Identity of a graph: SHA-256 over all its transactions and all messages that the n-of-n signs.
@@ -56,6 +57,8 @@ pub enum Phase {
 pub struct SigningJob {
     /// The transaction.
     pub tx: TxName,
+    /// Its fee tier.
+    pub tier: Tier,
     /// The input's number.
     pub input: usize,
     /// The leaf's number; 0 for a key path.
@@ -72,13 +75,13 @@ pub struct Endings {
     /// The last confirmed message.
     pub after: Message,
     /// Operator late: burning the claim, right gone already. After a watchtower's message.
-    pub operator_late: Option<[OperatorLate; 2]>,
+    pub operator_late: Option<[Tiers<OperatorLate>; 2]>,
     /// Watchtower late. After an operator's message.
-    pub watchtower_late: Option<WatchtowerLate>,
+    pub watchtower_late: Option<Tiers<WatchtowerLate>>,
     /// Disproved: burning the claim, right gone already. After `Open` and `Path`.
-    pub disprove: Option<[Disprove; 2]>,
+    pub disprove: Option<[Tiers<Disprove>; 2]>,
     /// The watchtower chose twice.
-    pub equivocation: Option<ChoiceEquivocation>,
+    pub equivocation: Option<Tiers<ChoiceEquivocation>>,
 }
 
 /// One watchtower's dispute.
@@ -142,8 +145,8 @@ pub struct Graph {
     nominations: Nominations,
     deposit: Deposit,
     kickoff: Kickoff,
-    take_uncontested: TakeUncontested,
-    take_contested: TakeContested,
+    take_uncontested: Tiers<TakeUncontested>,
+    take_contested: Tiers<TakeContested>,
     disputes: Vec<Dispute>,
     id: GraphId,
 }
@@ -204,12 +207,12 @@ impl Graph {
     }
 
     /// Nobody challenged.
-    pub fn take_uncontested(&self) -> &TakeUncontested {
+    pub fn take_uncontested(&self) -> &Tiers<TakeUncontested> {
         &self.take_uncontested
     }
 
     /// All disputes are over.
-    pub fn take_contested(&self) -> &TakeContested {
+    pub fn take_contested(&self) -> &Tiers<TakeContested> {
         &self.take_contested
     }
 
@@ -220,25 +223,22 @@ impl Graph {
 
     /// Every presigned transaction, the deposit first, in a fixed order.
     pub fn templates(&self) -> Vec<&Template> {
-        let mut all = vec![
-            self.deposit.template(),
-            self.kickoff.template(),
-            self.take_uncontested.template(),
-            self.take_contested.template(),
-        ];
+        let mut all = vec![self.deposit.template(), self.kickoff.template()];
+        all.extend(self.take_uncontested.iter().map(TakeUncontested::template));
+        all.extend(self.take_contested.iter().map(TakeContested::template));
         for dispute in &self.disputes {
             all.extend(dispute.messages().map(|(_, template)| template));
             for endings in &dispute.endings {
-                all.extend(endings.operator_late.iter().flatten().map(OperatorLate::template));
-                all.extend(endings.watchtower_late.iter().map(WatchtowerLate::template));
-                all.extend(endings.disprove.iter().flatten().map(Disprove::template));
-                all.extend(endings.equivocation.iter().map(ChoiceEquivocation::template));
+                all.extend(tiers(endings.operator_late.iter().flatten()).map(OperatorLate::template));
+                all.extend(tiers(&endings.watchtower_late).map(WatchtowerLate::template));
+                all.extend(tiers(endings.disprove.iter().flatten()).map(Disprove::template));
+                all.extend(tiers(&endings.equivocation).map(ChoiceEquivocation::template));
             }
         }
         all
     }
 
-    /// A presigned transaction by name.
+    /// A presigned transaction by name, in its lowest fee tier.
     pub fn template(&self, name: TxName) -> Option<&Template> {
         self.templates()
             .into_iter()
@@ -255,9 +255,15 @@ impl Graph {
     }
 }
 
+/// All tiers of some endings.
+fn tiers<'a, T: 'a>(endings: impl IntoIterator<Item = &'a Tiers<T>>) -> impl Iterator<Item = &'a T> {
+    endings.into_iter().flat_map(Tiers::iter)
+}
+
 fn jobs_of(template: &Template) -> impl Iterator<Item = SigningJob> + '_ {
     template.slots().map(|slot| SigningJob {
         tx: template.name(),
+        tier: template.tier(),
         input: slot.input,
         leaf: slot.leaf,
         sighash: template.sighash(slot.input, slot.leaf_hash),
@@ -310,24 +316,24 @@ fn assemble(blueprint: Blueprint, nominations: &Nominations) -> Result<Graph, Bu
 
     let payout = &blueprint.operator_payout;
     let watchtowers = 0..blueprint.disputes.len();
-    let challenges = watchtowers.clone().map(challenge_coin).collect();
+    let challenges: Vec<Coin> = watchtowers.clone().map(challenge_coin).collect();
     let assets: Vec<Coin> = watchtowers.map(asset_coin).collect();
     let locks = &terms.locks;
-    let take_uncontested = TakeUncontested::new(
-        vault(),
-        (&blueprint.asset, assets.clone()),
-        (&blueprint.challenge, challenges),
-        locks.challenge(),
-        payout,
-        rate,
-    )?;
-    let take_contested = TakeContested::new(
-        vault(),
-        (&blueprint.asset, assets),
-        locks.contested(),
-        payout,
-        rate,
-    )?;
+    let fees = terms.amounts.tiers();
+    let take_uncontested = Tiers::build(fees[0], &fees[1..], |fee| {
+        TakeUncontested::new(
+            vault(),
+            (&blueprint.asset, assets.clone()),
+            (&blueprint.challenge, challenges.clone()),
+            locks.challenge(),
+            payout,
+            fee,
+        )
+    })?;
+    let take_contested = Tiers::build(fees[0], &fees[1..], |fee| {
+        let assets = (&blueprint.asset, assets.clone());
+        TakeContested::new(vault(), assets, locks.contested(), payout, fee)
+    })?;
 
     let mut disputes = Vec::with_capacity(blueprint.disputes.len());
     for (index, parts) in blueprint.disputes.iter().enumerate() {
@@ -474,16 +480,16 @@ impl EndingContext<'_> {
         coins: &[Coin],
     ) -> Result<Endings, BuildError> {
         let terms = &self.blueprint.terms;
-        let rate = terms.amounts.base_fee_rate;
+        let fees = terms.amounts.tiers();
         let deadline = terms.locks.message();
         let operator = &self.blueprint.operator_payout;
         let pot = || (&self.parts.pot, self.pot.clone());
-        let win = |burns: bool| crate::transactions::WinParts {
+        let win = |burns: bool, fee: Fee| crate::transactions::WinParts {
             pot: pot(),
             asset: burns.then(|| (&self.blueprint.asset, self.asset.clone())),
             watchtower: &self.parts.payout,
             burned: terms.amounts.burned,
-            rate,
+            fee,
         };
         let mut endings = Endings {
             after,
@@ -494,36 +500,34 @@ impl EndingContext<'_> {
         };
         match after.sender() {
             ocp::Side::Watchtower => {
-                let late =
-                    |burns| OperatorLate::new(self.index, after, connectors, coins, deadline, &win(burns));
+                let late = |burns| {
+                    Tiers::build(fees[0], &fees[1..], |fee| {
+                        let parts = win(burns, fee);
+                        OperatorLate::new(self.index, after, connectors, coins, deadline, &parts)
+                    })
+                };
                 endings.operator_late = Some([late(true)?, late(false)?]);
             }
             ocp::Side::Operator => {
                 let spent = (connectors, coins, deadline);
-                endings.watchtower_late = Some(WatchtowerLate::new(
-                    self.index,
-                    after,
-                    spent,
-                    pot(),
-                    operator,
-                    rate,
-                )?);
+                endings.watchtower_late = Some(Tiers::build(fees[0], &fees[1..], |fee| {
+                    WatchtowerLate::new(self.index, after, spent, pot(), operator, fee)
+                })?);
             }
         }
         if can_be_disproved(after) {
-            let disprove = |burns| Disprove::new(self.index, after, connectors, coins, &win(burns));
+            let disprove = |burns| {
+                Tiers::build(fees[0], &fees[1..], |fee| {
+                    Disprove::new(self.index, after, connectors, coins, &win(burns, fee))
+                })
+            };
             endings.disprove = Some([disprove(true)?, disprove(false)?]);
         }
         if can_equivocate(after) {
             let spent = (connectors, coins);
-            endings.equivocation = Some(ChoiceEquivocation::new(
-                self.index,
-                after,
-                spent,
-                pot(),
-                operator,
-                rate,
-            )?);
+            endings.equivocation = Some(Tiers::build(fees[0], &fees[1..], |fee| {
+                ChoiceEquivocation::new(self.index, after, spent, pot(), operator, fee)
+            })?);
         }
         Ok(endings)
     }
@@ -531,7 +535,7 @@ impl EndingContext<'_> {
 
 fn identity(graph: &Graph) -> GraphId {
     let mut engine = sha256::Hash::engine();
-    engine.input(b"tapestry/graph/2");
+    engine.input(b"tapestry/graph/3");
     let mut add = |transaction: &Transaction| engine.input(&serialize(transaction));
     for template in graph.templates() {
         add(template.unsigned());

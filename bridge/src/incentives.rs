@@ -5,12 +5,14 @@
 //! honest watchtower through a long dispute whose reward does not cover it, or delay an honest operator's deposit for a
 //! bond below the interest.
 //!
-//! What a party pays beyond the base rate is a bump child for each of its transactions, at the rate for parent and child.
+//! What a party pays beyond the base rate is a bump child for each of its messages, at the rate for parent and child, and
+//! the last fee tier of the ending, which displaces a full cluster at the highest rate and so exceeds every bump of it.
 //! What it pays at the base rate comes out of the watchtower's budget and so out of its own money.
 
 use bitcoin::Amount;
 use ocp::Side;
 
+use crate::fees::Fee;
 use crate::graph::{Dispute, Graph};
 use crate::transactions::{Template, TxName};
 
@@ -24,7 +26,7 @@ pub struct Balance {
     pub ending: TxName,
     /// Who wins.
     pub winner: Side,
-    /// What the winner paid: its outpoint or stake, all bumps at the highest fee rate, and interest.
+    /// What the winner paid: its outpoint or stake, all bumps at the highest fee rate, the last fee tier, and interest.
     pub paid: Amount,
     /// What it gets.
     pub earned: Amount,
@@ -70,6 +72,7 @@ fn of_dispute(graph: &Graph, index: usize, dispute: &Dispute) -> Vec<Balance> {
     let bond = graph.blueprint().quote().bonds[index].value;
     // The operator must also be able to hurry its take at the end.
     let take = bump(graph, graph.take_contested().template());
+    let displacing = amounts.tiers().last().map_or(Amount::ZERO, Fee::displacing);
     let mut watchtower = bond;
     let mut operator = amounts.stake + interest(graph) + take;
     let mut all = Vec::new();
@@ -88,7 +91,7 @@ fn of_dispute(graph: &Graph, index: usize, dispute: &Dispute) -> Vec<Balance> {
             all.push(Balance {
                 ending: template.name(),
                 winner,
-                paid: sent + bump(graph, template),
+                paid: sent + displacing,
                 earned: template.unsigned().output[0].value,
             });
         };

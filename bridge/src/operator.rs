@@ -16,6 +16,7 @@ use taptree_commit::keys::InstanceKeys;
 use crate::act::{ActError, layout, message, no_such, sign};
 use crate::claim::Claim;
 use crate::connectors::LeafSpend;
+use crate::fees::Tier;
 
 /// The operator's secrets of one claim.
 pub struct Operator {
@@ -42,14 +43,30 @@ impl Operator {
         }
     }
 
-    /// The transaction of `duty`. `answering` is the watchtower's preimage that a message answers
-    /// ([`ocp::player::operator::Player::answering`]); `log` is the player's.
+    /// The transaction of `duty` in its lowest fee tier, see [`Self::act_at`].
     ///
     /// # Errors
     ///
     /// [`ActError`]; the guard's refusals above all.
     pub fn act(
         &mut self,
+        claim: &Claim,
+        log: &ClaimLog,
+        duty: &Duty,
+        answering: Option<&Preimage>,
+    ) -> Result<Transaction, ActError> {
+        self.act_at(Tier::BASE, claim, log, duty, answering)
+    }
+
+    /// The transaction of `duty`; an ending or a take in fee tier `tier` or the last below it. `answering` is the watchtower's preimage that a message answers
+    /// ([`ocp::player::operator::Player::answering`]); `log` is the player's.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError`]; the guard's refusals above all.
+    pub fn act_at(
+        &mut self,
+        tier: Tier,
         claim: &Claim,
         log: &ClaimLog,
         duty: &Duty,
@@ -80,7 +97,9 @@ impl Operator {
                     .endings(*after)
                     .and_then(|e| e.watchtower_late.as_ref());
                 let late = late.ok_or_else(|| no_such(format!("WatchtowerLate after {after}")))?;
-                Ok(late.finalize(signatures)?)
+                let late = late.at(tier);
+                let signature = sign(&self.key, late.operator_sighash());
+                Ok(late.finalize(signatures, &signature)?)
             }
             Duty::Equivocation {
                 dispute,
@@ -92,6 +111,7 @@ impl Operator {
                     .endings(*after)
                     .and_then(|e| e.equivocation.as_ref());
                 let ending = ending.ok_or_else(|| no_such(format!("ChoiceEquivocation after {after}")))?;
+                let ending = ending.at(tier);
                 let seen = log.disputes().get(*dispute);
                 let preimage = |value| seen.and_then(|log| log.preimage(*choice, value));
                 let (Some(first), Some(second)) = (preimage(values.0), preimage(values.1)) else {
@@ -112,8 +132,14 @@ impl Operator {
                 let release = &dispute_of(*dispute)?.release;
                 Ok(release.finalize(&sign(&self.key, release.operator_sighash()))?)
             }
-            Duty::TakeUncontested => Ok(graph.take_uncontested().finalize(signatures)?),
-            Duty::TakeContested => Ok(graph.take_contested().finalize(signatures)?),
+            Duty::TakeUncontested => {
+                let take = graph.take_uncontested().at(tier);
+                Ok(take.finalize(signatures, &sign(&self.key, take.operator_sighash()))?)
+            }
+            Duty::TakeContested => {
+                let take = graph.take_contested().at(tier);
+                Ok(take.finalize(signatures, &sign(&self.key, take.operator_sighash()))?)
+            }
             Duty::Stuck { message, step, .. } => Err(ActError::Stuck {
                 message: *message,
                 step: *step,

@@ -3,7 +3,7 @@
 //! Invariant: a set that [`SignatureSet::verify`] accepted holds a valid BIP-340 signature for every job of the phase.
 //! Each party verifies the whole set by itself before the user's money moves, and again whenever it reads it from disk.
 //!
-//! Encoding: `"tapsig01"`, graph id (32), phase (1), count (4, big-endian), 64 bytes a signature in the order of
+//! Encoding: `"tapsig02"`, graph id (32), phase (1), count (4, big-endian), 64 bytes a signature in the order of
 //! [`Graph::jobs`], SHA-256 of all that. An attacker who edits the file makes it unreadable; one who recomputes the hash
 //! fails the verification.
 
@@ -15,17 +15,25 @@ use rayon::prelude::*;
 
 use crate::committee::{Committee, SigningKey};
 use crate::connectors::TaprootOutput;
+use crate::fees::Tier;
 use crate::graph::{Graph, GraphId, Phase, SigningJob};
-use crate::transactions::{FinalizeError, TxName};
+use crate::transactions::{FinalizeError, Template, TxName};
 
-const MAGIC: &[u8; 8] = b"tapsig01";
+const MAGIC: &[u8; 8] = b"tapsig02";
 const HEADER: usize = 8 + 32 + 1 + 4;
 const CHECK: usize = 32;
 
-/// Signatures of the n-of-n, filed by transaction, input and leaf.
+/// Transaction, fee tier, input, leaf.
+type Slot = (TxName, Tier, usize, usize);
+
+fn slot(job: &SigningJob) -> Slot {
+    (job.tx, job.tier, job.input, job.leaf)
+}
+
+/// Signatures of the n-of-n, filed by transaction, fee tier, input and leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SignatureSet {
-    by_slot: HashMap<(TxName, usize, usize), schnorr::Signature>,
+    by_slot: HashMap<Slot, schnorr::Signature>,
 }
 
 impl SignatureSet {
@@ -50,7 +58,7 @@ impl SignatureSet {
             by_slot: jobs
                 .iter()
                 .zip(signatures)
-                .map(|(job, signature)| ((job.tx, job.input, job.leaf), *signature))
+                .map(|(job, signature)| (slot(job), *signature))
                 .collect(),
         };
         set.verify(graph, phase)?;
@@ -66,22 +74,41 @@ impl SignatureSet {
         let committee = &graph.terms().committee;
         graph.jobs(phase).par_iter().try_for_each(|job| {
             let SigningJob { tx, input, leaf, .. } = *job;
-            let signature = self
-                .by_slot
-                .get(&(tx, input, leaf))
-                .ok_or(SignatureError::Missing { tx, input, leaf })?;
+            let signature =
+                self.by_slot
+                    .get(&slot(job))
+                    .ok_or(SignatureError::Missing { tx, input, leaf })?;
             verify_job(committee, job, signature).map_err(|_| SignatureError::Invalid { tx, input, leaf })
         })
     }
 
-    /// The signature of one input.
+    /// The signature of one input of a transaction that has a single fee tier, or of its lowest.
     ///
     /// # Errors
     ///
     /// [`FinalizeError::MissingSignature`].
     pub fn get(&self, tx: TxName, input: usize, leaf: usize) -> Result<&schnorr::Signature, FinalizeError> {
+        self.find((tx, Tier::BASE, input, leaf))
+    }
+
+    /// The signature of one input of `template`.
+    ///
+    /// # Errors
+    ///
+    /// [`FinalizeError::MissingSignature`].
+    pub fn of(
+        &self,
+        template: &Template,
+        input: usize,
+        leaf: usize,
+    ) -> Result<&schnorr::Signature, FinalizeError> {
+        self.find((template.name(), template.tier(), input, leaf))
+    }
+
+    fn find(&self, slot: Slot) -> Result<&schnorr::Signature, FinalizeError> {
+        let (tx, _, input, leaf) = slot;
         self.by_slot
-            .get(&(tx, input, leaf))
+            .get(&slot)
             .ok_or(FinalizeError::MissingSignature { tx, input, leaf })
     }
 
@@ -112,11 +139,12 @@ impl SignatureSet {
         bytes.extend_from_slice(&graph.id().0);
         bytes.push(phase_byte(phase));
         bytes.extend_from_slice(&(jobs.len() as u32).to_be_bytes());
-        for SigningJob { tx, input, leaf, .. } in jobs {
-            let signature = self
-                .by_slot
-                .get(&(tx, input, leaf))
-                .ok_or(SignatureError::Missing { tx, input, leaf })?;
+        for job in jobs {
+            let SigningJob { tx, input, leaf, .. } = job;
+            let signature =
+                self.by_slot
+                    .get(&slot(&job))
+                    .ok_or(SignatureError::Missing { tx, input, leaf })?;
             bytes.extend_from_slice(&signature.serialize());
         }
         let check = sha256::Hash::hash(&bytes);

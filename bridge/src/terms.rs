@@ -13,7 +13,7 @@ use ocp::{Deadlines, Plan};
 
 use crate::blocks::Blocks;
 use crate::committee::{Committee, Seat};
-use crate::fees::SatPerVbyte;
+use crate::fees::{Fee, SatPerVbyte};
 use crate::weight::P2TR_DUST;
 
 /// Most watchtowers of one claim: `TakeUncontested` spends one output of each and must stay far below the weight limit.
@@ -46,6 +46,13 @@ pub struct Amounts {
     /// Interest that the operator loses on the deposit when a dispute delays it, in parts per billion and block.
     /// (6% a year is about 1,140.)
     pub interest_ppb: u32,
+}
+
+impl Amounts {
+    /// What the fee tiers of an ending pay, tier 0 first.
+    pub fn tiers(&self) -> Vec<Fee> {
+        Fee::tiers(self.base_fee_rate, self.highest_fee_rate)
+    }
 }
 
 /// Locks of the graph: those of the disputes and the user's refund.

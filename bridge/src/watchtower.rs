@@ -14,6 +14,7 @@ use taptree_commit::keys::InstanceKeys;
 
 use crate::act::{ActError, layout, message, no_such, sign, sign_output};
 use crate::claim::Claim;
+use crate::fees::Tier;
 
 /// A watchtower's secrets of one claim.
 pub struct Watchtower {
@@ -35,12 +36,27 @@ impl Watchtower {
         }
     }
 
-    /// The transaction of `duty`; `log` is the player's.
+    /// The transaction of `duty` in its lowest fee tier, see [`Self::act_at`].
     ///
     /// # Errors
     ///
     /// [`ActError`]; the guard's refusals above all.
     pub fn act(&mut self, claim: &Claim, log: &ClaimLog, duty: &Duty) -> Result<Transaction, ActError> {
+        self.act_at(Tier::BASE, claim, log, duty)
+    }
+
+    /// The transaction of `duty`; an ending in fee tier `tier` or the last below it. `log` is the player's.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError`]; the guard's refusals above all.
+    pub fn act_at(
+        &mut self,
+        tier: Tier,
+        claim: &Claim,
+        log: &ClaimLog,
+        duty: &Duty,
+    ) -> Result<Transaction, ActError> {
         let dispute = self.dispute;
         let found = claim.graph().disputes().get(dispute);
         let graph = found.ok_or_else(|| no_such(format!("dispute {dispute}")))?;
@@ -63,13 +79,13 @@ impl Watchtower {
                 let forms = graph.endings(*after).and_then(|e| e.operator_late.as_ref());
                 let [burning, keeping] =
                     forms.ok_or_else(|| no_such(format!("OperatorLate after {after}")))?;
-                let late = if *burn { burning } else { keeping };
+                let late = if *burn { burning } else { keeping }.at(tier);
                 let signature = sign(&self.key, late.watchtower_sighash());
                 Ok(late.finalize(claim.signatures(), &signature)?)
             }
             Duty::Disprove {
                 after, leaf, burn, ..
-            } => self.disprove(claim, &log.published(dispute), (*after, *leaf), *burn),
+            } => self.disprove(claim, &log.published(dispute), (*after, *leaf), (*burn, tier)),
             _ => Err(ActError::OtherSide {
                 duty: format!("{duty:?}"),
                 side: "watchtower",
@@ -83,13 +99,13 @@ impl Watchtower {
         claim: &Claim,
         published: &Published,
         (after, leaf): (Message, usize),
-        burn: bool,
+        (burn, tier): (bool, Tier),
     ) -> Result<Transaction, ActError> {
         let forms = claim.graph().disputes()[self.dispute]
             .endings(after)
             .and_then(|e| e.disprove.as_ref());
         let [burning, keeping] = forms.ok_or_else(|| no_such(format!("Disprove after {after}")))?;
-        let disprove = if burn { burning } else { keeping };
+        let disprove = if burn { burning } else { keeping }.at(tier);
         let spend = claim.trees().disprove_spend(self.dispute, after, leaf, published);
         let spend = spend.ok_or(ActError::Leaf { leaf })?;
         let in_leaf = sign(&self.key, disprove.leaf_sighash(&spend));

@@ -207,8 +207,8 @@ impl PlanCost {
             }
             let carrying = inputs(plan, message);
             let (ins, outs, other_witness) = match message {
-                // AssetConnector and one ChallengeConnector a watchtower; anchor.
-                Message::Kickoff => (carrying, 1 + watchtowers + 1, 0),
+                // AssetConnector and ChallengeConnector a watchtower; anchor.
+                Message::Kickoff => (carrying, 2 * watchtowers + 1, 0),
                 // ChallengeConnector and bond by key path; pot, connectors, anchor.
                 Message::Challenge => (2, 1 + outputs + 1, 2 * KEY_PATH),
                 _ => (carrying, outputs + 1, 0),
@@ -238,7 +238,7 @@ impl PlanCost {
             .into_iter()
             .max_by_key(SpendSize::witness_bytes);
         let leaf = largest.unwrap_or_default();
-        // Leaf, pot by the watchtower's leaf (two signatures, two key checks, one level), AssetConnector by key path;
+        // Leaf, pot by the watchtower's leaf (two signatures, two key checks, two levels), AssetConnector by key path;
         // payout and burned part.
         let pot = SpendSize {
             stack: LeafItems {
@@ -246,7 +246,7 @@ impl PlanCost {
                 bytes: 2 * SIGNATURE_BYTES,
             },
             script: 2 * 34,
-            depth: 1,
+            depth: 2,
         };
         let witness = leaf.witness_bytes() + pot.witness_bytes() + KEY_PATH;
         let weight = FRAME_WEIGHT + 3 * INPUT_WEIGHT + 2 * OUTPUT_WEIGHT + witness;

@@ -1,9 +1,10 @@
 //! `Anchor` and `Payout`: outputs of one party alone.
 //!
 //! An anchor is keyed to the sender of its transaction and is the only output of a message that can be spent while the
-//! message is unconfirmed. A payout ends a dispute; its owner is the only one with an interest in the transaction, so it
-//! serves as the handle for a fee bump as well. A stranger can therefore attach nothing to an unconfirmed transaction of
-//! the graph, and pinning by a heavy child is the sender's own folly only.
+//! message is unconfirmed. A payout ends a dispute and serves as the handle for a fee bump as well. A stranger can
+//! therefore attach nothing to an unconfirmed transaction of the graph. A sender can hang a heavy child on its own: on an
+//! ending, that is its own folly, since nothing of an honest party conflicts with it; on a message, the ending that
+//! punishes it has fee tiers to replace it ([`crate::fees`]).
 
 use bitcoin::{Amount, TxOut, XOnlyPublicKey};
 

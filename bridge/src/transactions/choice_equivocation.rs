@@ -23,7 +23,7 @@ use ocp::Message;
 use super::{Coin, Draft, FinalizeError, Spend, Template, TemplateError, TxName};
 use crate::blocks::Blocks;
 use crate::connectors::{LeafSpend, MessageConnector, Payout, Pot, key_path_witness};
-use crate::fees::SatPerVbyte;
+use crate::fees::Fee;
 use crate::signatures::SignatureSet;
 use crate::weight::{self, P2TR_DUST};
 
@@ -41,7 +41,7 @@ impl ChoiceEquivocation {
         spent: (&Arc<[MessageConnector]>, &[Coin]),
         pot: (&Pot, Coin),
         operator: &Payout,
-        rate: SatPerVbyte,
+        fee: Fee,
     ) -> Result<Self, TemplateError> {
         let mut draft = Draft::new(TxName::ChoiceEquivocation { watchtower, after }).input(
             pot.1,
@@ -53,10 +53,9 @@ impl ChoiceEquivocation {
             let spend = Spend::CommitteeKey(connector.output().merkle_root());
             draft = draft.input(coin.clone(), Blocks::ONE, spend, weight::key_path());
         }
-        let template =
-            draft
-                .output(operator.txout(P2TR_DUST))
-                .finish(rate, 0, weight::MAX_STANDARD_WEIGHT)?;
+        let template = draft
+            .output(operator.txout(P2TR_DUST))
+            .finish(fee, 0, weight::MAX_STANDARD_WEIGHT)?;
         Ok(ChoiceEquivocation {
             template,
             pot: pot.0.clone(),
@@ -94,7 +93,7 @@ impl ChoiceEquivocation {
                 .ok_or(FinalizeError::TooDeep { tx })?,
         ];
         for input in 1..self.template.spends().len() {
-            witnesses.push(key_path_witness(signatures.get(tx, input, 0)?));
+            witnesses.push(key_path_witness(signatures.of(&self.template, input, 0)?));
         }
         self.template.complete(witnesses)
     }

@@ -105,15 +105,21 @@ impl Disprove {
         in_leaf: &schnorr::Signature,
         in_pot: &schnorr::Signature,
     ) -> Result<Transaction, FinalizeError> {
-        let name = self.template.name();
         let pot_input = self.connectors.len();
         let mut witnesses = vec![self.connectors[0].disprove_witness(leaf, in_leaf)];
         for input in 1..pot_input {
-            witnesses.push(key_path_witness(signatures.get(name, input, 0)?));
+            witnesses.push(key_path_witness(signatures.of(&self.template, input, 0)?));
         }
-        witnesses.push(self.pot.win_witness(signatures.get(name, pot_input, 0)?, in_pot));
+        witnesses.push(
+            self.pot
+                .win_witness(signatures.of(&self.template, pot_input, 0)?, in_pot),
+        );
         if self.burns_claim {
-            witnesses.push(key_path_witness(signatures.get(name, pot_input + 1, 0)?));
+            witnesses.push(key_path_witness(signatures.of(
+                &self.template,
+                pot_input + 1,
+                0,
+            )?));
         }
         self.template.complete(witnesses)
     }

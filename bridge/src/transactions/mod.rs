@@ -21,6 +21,7 @@ mod select;
 mod take_contested;
 mod take_uncontested;
 mod template;
+mod tiers;
 mod watchtower_late;
 mod win;
 
@@ -43,6 +44,7 @@ pub use select::Select;
 pub use take_contested::TakeContested;
 pub use take_uncontested::TakeUncontested;
 pub use template::{SignatureSlot, Spend, Template, TemplateError};
+pub use tiers::Tiers;
 pub use watchtower_late::WatchtowerLate;
 
 pub(crate) use template::Draft;

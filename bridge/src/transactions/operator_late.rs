@@ -84,17 +84,20 @@ impl OperatorLate {
         signatures: &SignatureSet,
         watchtower: &schnorr::Signature,
     ) -> Result<Transaction, FinalizeError> {
-        let name = self.template.name();
         let mut witnesses = Vec::with_capacity(self.connectors + 2);
         for input in 0..self.connectors {
-            witnesses.push(key_path_witness(signatures.get(name, input, 0)?));
+            witnesses.push(key_path_witness(signatures.of(&self.template, input, 0)?));
         }
         witnesses.push(
             self.pot
-                .win_witness(signatures.get(name, self.connectors, 0)?, watchtower),
+                .win_witness(signatures.of(&self.template, self.connectors, 0)?, watchtower),
         );
         if self.burns_claim {
-            witnesses.push(key_path_witness(signatures.get(name, self.connectors + 1, 0)?));
+            witnesses.push(key_path_witness(signatures.of(
+                &self.template,
+                self.connectors + 1,
+                0,
+            )?));
         }
         self.template.complete(witnesses)
     }

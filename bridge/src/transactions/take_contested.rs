@@ -3,7 +3,8 @@
 //! | in | spends | lock |
 //! | --- | --- | --- |
 //! | 0 | the vault, key path, n-of-n | 1 block |
-//! | 1..=m | every asset connector, key path, n-of-n | longer than the longest possible dispute |
+//! | 1 | the first asset connector, take leaf: operator and n-of-n | longer than the longest possible dispute |
+//! | 2..=m | every other asset connector, key path, n-of-n | the same |
 //!
 //! | out | holds |
 //! | --- | --- |
@@ -12,18 +13,23 @@
 //! A watchtower's win spends its own asset connector, which alone voids this, and the lock leaves time for the slowest win.
 
 use bitcoin::Transaction;
+use bitcoin::secp256k1::schnorr;
 
 use super::{Coin, Draft, FinalizeError, Spend, Template, TemplateError, TxName};
 use crate::blocks::Blocks;
 use crate::connectors::{AssetConnector, Payout, Vault, key_path_witness};
-use crate::fees::SatPerVbyte;
+use crate::fees::Fee;
 use crate::signatures::SignatureSet;
 use crate::weight;
+
+/// Number of the asset connector that the operator signs for.
+const FIRST_ASSET: usize = 1;
 
 /// The transaction that ends a challenged claim for the operator.
 #[derive(Clone, Debug)]
 pub struct TakeContested {
     template: Template,
+    asset: AssetConnector,
 }
 
 impl TakeContested {
@@ -32,7 +38,7 @@ impl TakeContested {
         asset: (&AssetConnector, Vec<Coin>),
         lock: Blocks,
         operator: &Payout,
-        rate: SatPerVbyte,
+        fee: Fee,
     ) -> Result<Self, TemplateError> {
         let mut draft = Draft::new(TxName::TakeContested).input(
             vault.1,
@@ -40,13 +46,14 @@ impl TakeContested {
             Spend::CommitteeKey(vault.0.output().merkle_root()),
             weight::key_path(),
         );
-        for coin in asset.1 {
-            let spend = Spend::CommitteeKey(asset.0.output().merkle_root());
-            draft = draft.input(coin, lock, spend, weight::key_path());
+        for (index, coin) in asset.1.into_iter().enumerate() {
+            let (spend, size) = asset.0.take_spend(index);
+            draft = draft.input(coin, lock, spend, size);
         }
         let draft = draft.output(operator.txout(weight::P2TR_DUST));
         Ok(TakeContested {
-            template: draft.finish(rate, 0, weight::MAX_STANDARD_WEIGHT)?,
+            template: draft.finish(fee, 0, weight::MAX_STANDARD_WEIGHT)?,
+            asset: asset.0.clone(),
         })
     }
 
@@ -55,20 +62,29 @@ impl TakeContested {
         &self.template
     }
 
+    /// What the operator signs in the first asset connector.
+    pub fn operator_sighash(&self) -> [u8; 32] {
+        self.template.sighash(FIRST_ASSET, Some(self.asset.take_leaf()))
+    }
+
     /// The signed transaction.
     ///
     /// # Errors
     ///
-    /// [`FinalizeError`] if a signature is missing.
-    pub fn finalize(&self, signatures: &SignatureSet) -> Result<Transaction, FinalizeError> {
-        let inputs = self.template.spends().len();
-        let witnesses: Result<Vec<_>, _> = (0..inputs)
-            .map(|input| {
-                signatures
-                    .get(TxName::TakeContested, input, 0)
-                    .map(key_path_witness)
-            })
-            .collect();
-        self.template.complete(witnesses?)
+    /// [`FinalizeError`] if a signature of the n-of-n is missing.
+    pub fn finalize(
+        &self,
+        signatures: &SignatureSet,
+        operator: &schnorr::Signature,
+    ) -> Result<Transaction, FinalizeError> {
+        let mut witnesses = Vec::with_capacity(self.template.spends().len());
+        for input in 0..self.template.spends().len() {
+            let committee = signatures.of(&self.template, input, 0)?;
+            witnesses.push(match input {
+                FIRST_ASSET => self.asset.take_witness(committee, operator),
+                _ => key_path_witness(committee),
+            });
+        }
+        self.template.complete(witnesses)
     }
 }

@@ -1,7 +1,7 @@
 //! A transaction of the graph before its witnesses exist.
 //!
 //! Invariants, enforced by [`Draft`]: version 2, no lock time, every input waits at least one block, at least one output,
-//! no dust, weight within policy, and a fee of the base rate at the largest possible witness. A signature under
+//! no dust, weight within policy, and a fee of at least the base rate at the largest possible witness. A signature under
 //! `SIGHASH_DEFAULT` commits to all of it; no other sighash type exists here.
 
 use bitcoin::absolute::LockTime;
@@ -15,7 +15,7 @@ use bitcoin::{
 use super::name::TxName;
 use crate::blocks::Blocks;
 use crate::committee::SigningKey;
-use crate::fees::SatPerVbyte;
+use crate::fees::{Fee, Tier};
 use crate::weight::{self, MAX_STANDARD_WEIGHT, P2TR_DUST, WitnessSize};
 
 /// How the n-of-n takes part in an input.
@@ -46,6 +46,7 @@ pub struct SignatureSlot {
 #[derive(Clone, Debug)]
 pub struct Template {
     name: TxName,
+    tier: Tier,
     unsigned: Transaction,
     prevouts: Vec<TxOut>,
     spends: Vec<Spend>,
@@ -56,6 +57,11 @@ impl Template {
     /// Its place in the graph.
     pub fn name(&self) -> TxName {
         self.name
+    }
+
+    /// Which of its fee tiers this is; tier 0 for all but endings.
+    pub fn tier(&self) -> Tier {
+        self.tier
     }
 
     /// The transaction with empty witnesses.
@@ -218,14 +224,15 @@ impl Draft {
         weight::signed_weight(&self.transaction(), &self.sizes)
     }
 
-    /// Gives output `rest` whatever the other outputs and the fee at `rate` leave, and checks the limits.
+    /// Gives output `rest` whatever the other outputs and `fee` leave, and checks the limits.
     pub(crate) fn finish(
         mut self,
-        rate: SatPerVbyte,
+        fee: impl Into<Fee>,
         rest: usize,
         max_weight: Weight,
     ) -> Result<Template, TemplateError> {
         let name = self.name;
+        let fee = fee.into();
         let weight = self.weight();
         let limit = max_weight.min(MAX_STANDARD_WEIGHT);
         if weight > limit {
@@ -243,7 +250,7 @@ impl Draft {
             .filter(|(index, _)| *index != rest)
             .map(|(_, out)| out.value)
             .sum();
-        let needed = others + rate.fee(weight) + P2TR_DUST;
+        let needed = others + fee.of(weight) + P2TR_DUST;
         if spent < needed {
             return Err(TemplateError::TooPoor {
                 name,
@@ -251,7 +258,7 @@ impl Draft {
                 got: spent,
             });
         }
-        self.outputs[rest].value = spent - others - rate.fee(weight);
+        self.outputs[rest].value = spent - others - fee.of(weight);
         for (vout, output) in self.outputs.iter().enumerate() {
             if !output.script_pubkey.is_op_return() && output.value < P2TR_DUST {
                 return Err(TemplateError::Dust {
@@ -265,6 +272,7 @@ impl Draft {
         let unsigned = self.transaction();
         Ok(Template {
             name,
+            tier: fee.tier(),
             unsigned,
             prevouts: self.prevouts,
             spends: self.spends,

@@ -22,7 +22,7 @@ use bitcoin::{Amount, ScriptBuf, TxOut};
 use super::{Coin, Draft, Spend, Template, TemplateError};
 use crate::blocks::Blocks;
 use crate::connectors::{AssetConnector, Payout, Pot};
-use crate::fees::SatPerVbyte;
+use crate::fees::Fee;
 use crate::weight::{self, P2TR_DUST};
 
 /// The script of burned money.
@@ -38,7 +38,7 @@ pub(crate) struct WinParts<'a> {
     pub(crate) asset: Option<(&'a AssetConnector, Coin)>,
     pub(crate) watchtower: &'a Payout,
     pub(crate) burned: Amount,
-    pub(crate) rate: SatPerVbyte,
+    pub(crate) fee: Fee,
 }
 
 pub(crate) fn finish(mut draft: Draft, parts: &WinParts<'_>) -> Result<Template, TemplateError> {
@@ -55,5 +55,5 @@ pub(crate) fn finish(mut draft: Draft, parts: &WinParts<'_>) -> Result<Template,
             value: parts.burned,
             script_pubkey: burn_script(),
         })
-        .finish(parts.rate, 0, weight::MAX_STANDARD_WEIGHT)
+        .finish(parts.fee, 0, weight::MAX_STANDARD_WEIGHT)
 }

@@ -65,7 +65,7 @@ fn every_transaction_by_every_leaf_is_valid_and_as_heavy_as_reckoned() {
     let mut spends = 0;
     for template in all(&world) {
         for leaf in 0..leaves(&world, &template) {
-            let transaction = world.finalize(template.name(), leaf);
+            let transaction = world.finalize_at(template.name(), template.tier(), leaf);
             assert!(
                 valid(&transaction, template.prevouts()),
                 "{} by leaf {leaf}",
@@ -143,7 +143,7 @@ const CHANGES: [Change; 8] = [
 fn nothing_of_a_signed_transaction_can_be_changed() {
     let world = World::offline(2);
     for template in all(&world) {
-        let honest = world.finalize(template.name(), 0);
+        let honest = world.finalize_at(template.name(), template.tier(), 0);
         for (what, change) in CHANGES {
             let mut changed = honest.clone();
             if change(&mut changed) {
@@ -161,7 +161,7 @@ fn nothing_of_a_signed_transaction_can_be_changed() {
 fn inputs_cannot_be_swapped_dropped_or_taken_alone() {
     let world = World::offline(3);
     for template in all(&world) {
-        let honest = world.finalize(template.name(), 0);
+        let honest = world.finalize_at(template.name(), template.tier(), 0);
         let last = honest.input.len() - 1;
         if last == 0 {
             continue;
@@ -188,7 +188,7 @@ fn inputs_cannot_be_swapped_dropped_or_taken_alone() {
 fn amounts_of_spent_outputs_are_signed() {
     let world = World::offline(4);
     for template in all(&world) {
-        let honest = world.finalize(template.name(), 0);
+        let honest = world.finalize_at(template.name(), template.tier(), 0);
         let mut prevouts = template.prevouts().to_vec();
         prevouts[0].value += Amount::ONE_SAT;
         assert!(!valid(&honest, &prevouts), "{}", template.name());
@@ -199,7 +199,7 @@ fn amounts_of_spent_outputs_are_signed() {
 fn a_damaged_signature_fails_on_every_input() {
     let world = World::offline(5);
     for template in all(&world) {
-        let honest = world.finalize(template.name(), 0);
+        let honest = world.finalize_at(template.name(), template.tier(), 0);
         for input in 0..honest.input.len() {
             let mut damaged = honest.clone();
             let mut items = damaged.input[input].witness.to_vec();
@@ -224,7 +224,7 @@ fn signatures_of_one_instance_are_void_in_another() {
     for template in one.graph.templates() {
         let counterpart = other.graph.template(template.name()).unwrap();
         let mut replayed = counterpart.unsigned().clone();
-        let signed = one.finalize(template.name(), 0);
+        let signed = one.finalize_at(template.name(), template.tier(), 0);
         for (input, source) in replayed.input.iter_mut().zip(&signed.input) {
             input.witness = source.witness.clone();
         }
@@ -265,6 +265,77 @@ fn a_lying_operator_cannot_end_its_dispute_in_the_form_that_keeps_the_claim() {
                     late.template().name()
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn nobody_but_the_operator_chooses_what_its_endings_and_takes_pay() {
+    let world = World::offline(12);
+    let graph = &world.graph;
+    let mut tried = 0;
+    for thief in [watchtower(0), watchtower(1), committee_lookalike()] {
+        for endings in &world.dispute(0).endings {
+            for late in endings.watchtower_late.iter().flat_map(|late| late.iter()) {
+                let signature = sign(&thief, late.operator_sighash());
+                let sent = late.finalize(&world.signatures, &signature).unwrap();
+                assert!(
+                    !valid(&sent, late.template().prevouts()),
+                    "{}",
+                    late.template().name()
+                );
+                tried += 1;
+            }
+        }
+        for take in graph.take_uncontested().iter() {
+            let signature = sign(&thief, take.operator_sighash());
+            let sent = take.finalize(&world.signatures, &signature).unwrap();
+            assert!(!valid(&sent, take.template().prevouts()));
+            tried += 1;
+        }
+        for take in graph.take_contested().iter() {
+            let signature = sign(&thief, take.operator_sighash());
+            let sent = take.finalize(&world.signatures, &signature).unwrap();
+            assert!(!valid(&sent, take.template().prevouts()));
+            tried += 1;
+        }
+    }
+    let tiers = graph.terms().amounts.tiers().len();
+    assert_eq!(tried, 3 * tiers * (4 + 2));
+}
+
+/// A key of none of the parties.
+fn committee_lookalike() -> bitcoin::key::Keypair {
+    crate::world::keypair(99)
+}
+
+#[test]
+fn a_signature_of_one_tier_is_void_in_another() {
+    let world = World::offline(13);
+    let after = Message::Challenge;
+    let [late, _] = world
+        .dispute(0)
+        .endings(after)
+        .unwrap()
+        .operator_late
+        .as_ref()
+        .unwrap();
+    let signed: Vec<_> = late
+        .iter()
+        .map(|late| {
+            let signature = sign(&watchtower(0), late.watchtower_sighash());
+            late.finalize(&world.signatures, &signature).unwrap()
+        })
+        .collect();
+    assert_eq!(signed.len(), world.graph.terms().amounts.tiers().len());
+    for (to, target) in signed.iter().enumerate() {
+        for (from, source) in signed.iter().enumerate() {
+            let mut moved = target.clone();
+            for (input, other) in moved.input.iter_mut().zip(&source.input) {
+                input.witness = other.witness.clone();
+            }
+            let holds = valid(&moved, late.template().prevouts());
+            assert_eq!(holds, from == to, "signatures of tier {from} in tier {to}");
         }
     }
 }

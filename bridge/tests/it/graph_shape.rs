@@ -22,8 +22,8 @@ use crate::world::{World, keypair, made_up_nominations, operator, sign_output, t
 const VBYTES: [(&str, u64); 22] = [
     ("Deposit", 154),
     ("Kickoff", 3677),
-    ("TakeUncontested", 341),
-    ("TakeContested", 226),
+    ("TakeUncontested", 391),
+    ("TakeContested", 276),
     ("Challenge [w0]", 341),
     ("Search 0 [w0]", 10225),
     ("Select 0 [w0]", 237),
@@ -32,15 +32,15 @@ const VBYTES: [(&str, u64); 22] = [
     ("Open [w0]", 33267),
     ("Demand [w0]", 253),
     ("Path [w0]", 9065),
-    ("OperatorLate after Challenge [w0, burning the claim]", 401),
-    ("OperatorLate after Challenge [w0, right gone already]", 344),
-    ("OperatorLate after Demand [w0, burning the claim]", 344),
-    ("WatchtowerLate after Search 0 [w0]", 169),
-    ("WatchtowerLate after Path [w0]", 169),
-    ("Disprove after Open [w0, burning the claim]", 768),
-    ("Disprove after Path [w0, right gone already]", 703),
+    ("OperatorLate after Challenge [w0, burning the claim]", 409),
+    ("OperatorLate after Challenge [w0, right gone already]", 352),
+    ("OperatorLate after Demand [w0, burning the claim]", 352),
+    ("WatchtowerLate after Search 0 [w0]", 227),
+    ("WatchtowerLate after Path [w0]", 227),
+    ("Disprove after Open [w0, burning the claim]", 776),
+    ("Disprove after Path [w0, right gone already]", 711),
     ("ChoiceEquivocation after Search 0 [w0]", 232),
-    ("Release [w0]", 129),
+    ("Release [w0]", 137),
     ("Close [w1]", 129),
 ];
 
@@ -68,19 +68,20 @@ fn every_transaction_is_standard_and_pays_the_base_rate_itself() {
     let world = World::offline(21);
     let rate = world.graph.terms().amounts.base_fee_rate;
     for template in all(&world) {
-        let transaction = on_the_wire(&world, template.name());
         let name = template.name();
+        let transaction = world.finalize_at(name, template.tier(), 0);
+        let transaction: Transaction = deserialize(&serialize(&transaction)).unwrap();
+        assert_eq!(transaction.compute_txid(), template.txid(), "{name}");
+        let fees = world.graph.terms().amounts.tiers();
+        let displacing = fees[usize::from(template.tier().get())].displacing();
         assert_eq!(transaction.version, bitcoin::transaction::Version::TWO, "{name}");
         assert!(transaction.weight().to_wu() <= 400_000, "{name}");
         let spent: Amount = template.prevouts().iter().map(|out| out.value).sum();
         let paid: Amount = transaction.output.iter().map(|out| out.value).sum();
         let vbytes = transaction.vsize() as u64;
-        assert!(spent - paid >= rate.fee_vbytes(vbytes), "{name}");
-        assert!(
-            spent - paid <= rate.fee_vbytes(vbytes + 20),
-            "{name} pays too much: {}",
-            spent - paid
-        );
+        let fee = spent - paid - displacing;
+        assert!(fee >= rate.fee_vbytes(vbytes), "{name}");
+        assert!(fee <= rate.fee_vbytes(vbytes + 20), "{name} pays too much: {fee}",);
         for output in &transaction.output {
             assert!(
                 output.script_pubkey.is_p2tr() || output.script_pubkey.is_op_return(),
@@ -224,7 +225,7 @@ fn a_dispute_that_does_not_pay_is_refused() {
     let burns_nearly_all = refused(|terms| terms.amounts.burned = terms.amounts.stake - Amount::ONE_SAT);
     assert_eq!(burns_nearly_all.winner, Side::Watchtower);
     assert!(burns_nearly_all.got <= burns_nearly_all.expected);
-    let high_fees = refused(|terms| terms.amounts.highest_fee_rate = SatPerVbyte::new(2_000).unwrap());
+    let high_fees = refused(|terms| terms.amounts.highest_fee_rate = SatPerVbyte::new(90).unwrap());
     assert!(high_fees.to_string().contains("expected more than"));
     let interest = refused(|terms| terms.amounts.interest_ppb = 50_000_000);
     assert_eq!(interest.winner, Side::Operator);
@@ -580,8 +581,11 @@ fn a_claim_has_room_for_one_and_for_many_watchtowers() {
             1 + 2 * watchtowers
         );
         assert_eq!(graph.take_contested().template().spends().len(), 1 + watchtowers);
-        let names: std::collections::BTreeSet<TxName> =
-            graph.templates().iter().map(|tx| tx.name()).collect();
+        let names: std::collections::BTreeSet<_> = graph
+            .templates()
+            .iter()
+            .map(|tx| (tx.name(), tx.tier()))
+            .collect();
         assert_eq!(names.len(), graph.templates().len(), "names are unique");
         let txids: std::collections::BTreeSet<_> = graph.templates().iter().map(|tx| tx.txid()).collect();
         assert_eq!(txids.len(), names.len(), "so are transactions");

@@ -4,6 +4,7 @@ mod endings_on_chain;
 mod engine;
 mod graph_shape;
 mod one_time_keys;
+mod pins_on_chain;
 mod races_on_chain;
 mod released_graphs;
 mod signing;

@@ -293,10 +293,9 @@ fn a_liar_is_disproved_by_its_own_one_time_signatures() {
     assert_eq!(stage.refusal(&taken), "accepted");
 
     stage.confirm(&disproved);
-    for late in [
-        taken,
-        stage.graph.take_contested().finalize(&stage.signatures).unwrap(),
-    ] {
+    let take = stage.graph.take_contested();
+    let signature = sign(&operator(), take.operator_sighash());
+    for late in [taken, take.finalize(&stage.signatures, &signature).unwrap()] {
         assert_eq!(stage.refusal(&late), SPENT, "the pot and the claim are gone");
     }
 }

@@ -76,85 +76,6 @@ fn every_winner_burns_its_own_right_and_one_is_enough() {
 }
 
 #[test]
-fn an_accomplices_pinned_win_does_not_stand_in_an_honest_ones_way() {
-    let mut scene = Scene::claimed(90);
-    let kickoff_height = scene.height();
-    scene.play_until(0, Message::Challenge);
-    scene.play_until(1, Message::Challenge);
-    scene.mine(u32::from(locks().message));
-    let late = |watchtower| TxName::OperatorLate {
-        watchtower,
-        after: Message::Challenge,
-        burns_claim: true,
-    };
-    // The accomplice wins at the base rate and hangs nearly 100 kvB at 1 sat/vB on its payout.
-    let pin = scene.world.finalize(late(0), 0);
-    scene.node.chain().accept(&pin).unwrap();
-    let weight = pinning_child(&pin, 0, &watchtower(0), None, 98_000);
-    assert!(weight.vsize() > 97_000);
-    scene.node.chain().accept(&weight).unwrap();
-    // The honest one wins beside it at the base rate; in the next block even, if miners leave the pin behind.
-    let win = scene.world.finalize(late(1), 0);
-    scene.node.chain().accept(&win).unwrap();
-    scene.node.chain().confirm_all(&[win.compute_txid()]).unwrap();
-    scene.assert_paid(late(1), &watchtower(1));
-    let passed = scene.height() - kickoff_height;
-    scene.mine(u32::from(locks().contested) - passed);
-    assert!(scene.refusal(TxName::TakeContested).contains(SPENT));
-}
-
-/// A child of `parent` on output `vout` that only `pair` can make: `vbytes` heavy, at 1 sat/vB, `more` of its own money
-/// beside the output.
-fn pinning_child(
-    parent: &Transaction,
-    vout: u32,
-    pair: &bitcoin::key::Keypair,
-    more: Option<(OutPoint, TxOut)>,
-    vbytes: u64,
-) -> Transaction {
-    let held = OutPoint {
-        txid: parent.compute_txid(),
-        vout,
-    };
-    let (points, prevouts): (Vec<_>, Vec<_>) = core::iter::once((held, parent.output[vout as usize].clone()))
-        .chain(more)
-        .unzip();
-    let dust = TxOut {
-        value: Amount::from_sat(330),
-        script_pubkey: own_signature_script(x(pair)),
-    };
-    let input = |previous_output: &OutPoint| TxIn {
-        previous_output: *previous_output,
-        sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
-        ..TxIn::default()
-    };
-    let mut child = Transaction {
-        version: Version::TWO,
-        lock_time: bitcoin::absolute::LockTime::ZERO,
-        input: points.iter().map(input).collect(),
-        // An output is 43 bytes.
-        output: vec![dust; (vbytes / 43 - 5) as usize],
-    };
-    let witness = bridge::weight::key_path();
-    let fee = bridge::weight::signed_weight(&child, &vec![witness; points.len()]).to_vbytes_ceil();
-    let spent: Amount = prevouts.iter().map(|out| out.value).sum();
-    let rest: Amount = child.output[1..].iter().map(|out| out.value).sum();
-    child.output[0].value = spent - rest - Amount::from_sat(fee);
-    for index in 0..points.len() {
-        let sighash = bitcoin::sighash::SighashCache::new(&child)
-            .taproot_key_spend_signature_hash(
-                index,
-                &bitcoin::sighash::Prevouts::All(&prevouts),
-                bitcoin::sighash::TapSighashType::Default,
-            )
-            .unwrap()
-            .to_byte_array();
-        child.input[index].witness = Witness::from_slice(&[sign_output(pair, sighash).serialize()]);
-    }
-    child
-}
-
-#[test]
 fn a_friendly_watchtower_does_not_save_a_liars_claim() {
     let mut scene = Scene::claimed(23);
     let kickoff_height = scene.height();
@@ -309,7 +230,7 @@ fn an_operator_that_takes_its_outpoint_back_has_no_claim() {
 }
 
 /// A child on output `handle` of `parent`, signed by `pair`, with a confirmed output of `pair` beside it.
-fn bump(
+pub(crate) fn bump(
     scene: &mut Scene,
     parent: (&Transaction, Amount, usize),
     pair: &bitcoin::key::Keypair,
@@ -324,7 +245,7 @@ fn bump(
     signed
 }
 
-fn funding(scene: &mut Scene, pair: &bitcoin::key::Keypair) -> (OutPoint, TxOut) {
+pub(crate) fn funding(scene: &mut Scene, pair: &bitcoin::key::Keypair) -> (OutPoint, TxOut) {
     let funded = scene
         .node
         .fund(own_signature_script(x(pair)), Amount::from_sat(5_000_000))

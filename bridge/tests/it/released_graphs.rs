@@ -11,7 +11,8 @@ use bridge::{Nominations, Phase, SignatureSet};
 
 use crate::signing::{Crashing, Setting};
 use crate::world::{
-    TestSigner, committee, made_up_nominations, member_keypair, rng, sign_phase, signers, terms,
+    TestSigner, committee, made_up_nominations, member_keypair, operator, rng, sign, sign_phase, signers,
+    terms,
 };
 
 /// Two graphs of one deposit request with nothing else in common.
@@ -79,7 +80,9 @@ fn an_operator_that_keeps_the_signatures_of_a_first_graph_gets_no_deposit_by_a_s
     let [one, two] = [&first, &second].map(|setting| setting.graph.deposit().template().txid());
     assert_eq!(one, two);
     let thief = withhold(&mut members, &first);
-    first.graph.take_uncontested().finalize(&thief).unwrap();
+    let take = first.graph.take_uncontested();
+    let own = sign(&operator(), take.operator_sighash());
+    take.finalize(&thief, &own).unwrap();
 
     let set = sign_graph(&mut members, &second);
     for honest in &mut members[1..] {

@@ -7,6 +7,7 @@ use bitcoin::key::TapTweak;
 use bitcoin::secp256k1::{Keypair, Message as SecpMessage, Secp256k1, schnorr};
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid, XOnlyPublicKey};
 use bridge::blueprint::Blueprint;
+use bridge::fees::Tier;
 use bridge::graph::Dispute;
 use bridge::musig::{ChainView, MemoryJournal, Proposal, Signer};
 use bridge::transactions::TxName;
@@ -87,8 +88,8 @@ pub(crate) fn terms() -> Terms {
         user: x(&user()),
         amounts: Amounts {
             deposit: Amount::from_sat(10_000_000),
-            stake: Amount::from_sat(4_000_000),
-            bond: Amount::from_sat(3_000_000),
+            stake: Amount::from_sat(6_000_000),
+            bond: Amount::from_sat(8_000_000),
             burned: Amount::from_sat(500_000),
             base_fee_rate: SatPerVbyte::new(1).unwrap(),
             highest_fee_rate: SatPerVbyte::new(40).unwrap(),
@@ -220,6 +221,11 @@ impl World {
 
     /// The signed transaction of this name; `leaf` chooses among the leaves where there are several.
     pub(crate) fn finalize(&self, name: TxName, leaf: usize) -> Transaction {
+        self.finalize_at(name, Tier::BASE, leaf)
+    }
+
+    /// As [`World::finalize`], an ending in fee tier `tier`.
+    pub(crate) fn finalize_at(&self, name: TxName, tier: Tier, leaf: usize) -> Transaction {
         let (graph, signatures) = (&self.graph, &self.signatures);
         match name {
             TxName::Deposit => graph.deposit().finalize(signatures).unwrap(),
@@ -227,8 +233,16 @@ impl World {
                 .kickoff()
                 .finalize(signatures, &self.trees.claim_words())
                 .unwrap(),
-            TxName::TakeUncontested => graph.take_uncontested().finalize(signatures).unwrap(),
-            TxName::TakeContested => graph.take_contested().finalize(signatures).unwrap(),
+            TxName::TakeUncontested => {
+                let take = graph.take_uncontested().at(tier);
+                take.finalize(signatures, &sign(&operator(), take.operator_sighash()))
+                    .unwrap()
+            }
+            TxName::TakeContested => {
+                let take = graph.take_contested().at(tier);
+                take.finalize(signatures, &sign(&operator(), take.operator_sighash()))
+                    .unwrap()
+            }
             TxName::Release { watchtower } => {
                 let release = &self.dispute(watchtower.into()).release;
                 release
@@ -272,7 +286,7 @@ impl World {
                     .operator_late
                     .as_ref()
                     .unwrap();
-                let late = &forms[usize::from(!burns_claim)];
+                let late = forms[usize::from(!burns_claim)].at(tier);
                 late.finalize(
                     signatures,
                     &sign(&watchtower(w.into()), late.watchtower_sighash()),
@@ -281,11 +295,8 @@ impl World {
             }
             TxName::WatchtowerLate { watchtower: w, after } => {
                 let endings = self.dispute(w.into()).endings(after).unwrap();
-                endings
-                    .watchtower_late
-                    .as_ref()
-                    .unwrap()
-                    .finalize(signatures)
+                let late = endings.watchtower_late.as_ref().unwrap().at(tier);
+                late.finalize(signatures, &sign(&operator(), late.operator_sighash()))
                     .unwrap()
             }
             TxName::Disprove {
@@ -300,7 +311,7 @@ impl World {
                     .disprove
                     .as_ref()
                     .unwrap();
-                let disprove = &forms[usize::from(!burns_claim)];
+                let disprove = forms[usize::from(!burns_claim)].at(tier);
                 let shown = self.trees.contradiction(w.into(), after, leaf);
                 let pair = watchtower(w.into());
                 let in_leaf = sign(&pair, disprove.leaf_sighash(&shown));
@@ -314,7 +325,8 @@ impl World {
                     .unwrap()
                     .equivocation
                     .as_ref()
-                    .unwrap();
+                    .unwrap()
+                    .at(tier);
                 let shown = self.trees.two_choices(w.into(), leaf);
                 let signature = sign(&operator(), equivocation.leaf_sighash(&shown));
                 equivocation.finalize(signatures, &shown, &signature).unwrap()

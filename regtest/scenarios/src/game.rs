@@ -9,18 +9,20 @@ use std::collections::BTreeMap;
 
 use bitcoin::Transaction;
 use bridge::act::ActError;
+use bridge::fees::Tier;
 use bridge::operator::Operator as OperatorHands;
 use bridge::watchtower::Watchtower as WatchtowerHands;
 use ocp::player::operator::Player as OperatorPlayer;
 use ocp::player::watchtower::Player as WatchtowerPlayer;
 use ocp::player::{Duty, Event};
 use ocp::prover::Prover;
+use regtest::ChainError;
 use taptree_commit::guard::SignOnce;
 
 use crate::error::SceneError;
 use crate::play::AnyPolicy;
 use crate::report::Who;
-use crate::stage::{Audience, Stage};
+use crate::stage::{Audience, Stage, pays_too_little};
 
 /// A sign-once guard of any kind.
 pub type AnyGuard = Box<dyn SignOnce + Send>;
@@ -60,18 +62,18 @@ impl<'r> OperatorSeat<'r> {
         let duties = self.player.duties();
         duties
             .into_iter()
-            .map(|duty| self.transaction(stage, duty))
+            .map(|duty| Ok((duty.clone(), self.transaction(stage, &duty, Tier::BASE)?)))
             .collect()
     }
 
-    fn transaction(&mut self, stage: &Stage<'_>, duty: Duty) -> Result<(Duty, Transaction), ActError> {
-        let answering = match &duty {
+    fn transaction(&mut self, stage: &Stage<'_>, duty: &Duty, tier: Tier) -> Result<Transaction, ActError> {
+        let answering = match duty {
             Duty::Send { dispute, content } => self.player.answering(*dispute, content),
             _ => None,
         };
         let log = self.player.log();
-        let tx = self.hands.act(&stage.claim, log, &duty, answering.as_ref())?;
-        Ok((duty, tx))
+        self.hands
+            .act_at(tier, &stage.claim, log, duty, answering.as_ref())
     }
 }
 
@@ -101,16 +103,16 @@ impl WatchtowerSeat {
     /// # Errors
     /// [`ActError`].
     pub fn moves(&mut self, stage: &Stage<'_>) -> Result<Vec<(Duty, Transaction)>, ActError> {
-        let act = |hands: &mut WatchtowerHands, log, duty: Duty| {
-            let tx = hands.act(&stage.claim, log, &duty)?;
-            Ok((duty, tx))
-        };
         let duties = self.player.duties();
-        let log = self.player.log();
         duties
             .into_iter()
-            .map(|duty| act(&mut self.hands, log, duty))
+            .map(|duty| Ok((duty.clone(), self.transaction(stage, &duty, Tier::BASE)?)))
             .collect()
+    }
+
+    fn transaction(&mut self, stage: &Stage<'_>, duty: &Duty, tier: Tier) -> Result<Transaction, ActError> {
+        let log = self.player.log();
+        self.hands.act_at(tier, &stage.claim, log, duty)
     }
 }
 
@@ -153,18 +155,21 @@ impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
         self.convictions.get(&dispute).map(String::as_str)
     }
 
-    /// Everyone sends what is due, unless `is_absent` says that this party leaves this duty undone.
+    /// Everyone sends what is due, unless `is_absent` says that this party leaves this duty undone. An ending that pays too
+    /// little to replace what conflicts with it is sent in the next fee tier.
     ///
     /// # Errors
-    /// [`SceneError`]; a refused transaction above all.
+    /// [`SceneError`]; a refused transaction above all, an ending only if its last tier is refused.
     pub fn act(&mut self, mut is_absent: impl FnMut(Who, &Duty) -> bool) -> Result<(), SceneError> {
         let stage = &mut *self.stage;
-        let mut seats = vec![(Who::Operator, self.operator.moves(stage)?)];
-        for seat in &mut self.watchtowers {
-            seats.push((Who::Watchtower, seat.moves(stage)?));
+        let mut seats = vec![(None, self.operator.moves(stage)?)];
+        for (index, seat) in self.watchtowers.iter_mut().enumerate() {
+            seats.push((Some(index), seat.moves(stage)?));
         }
-        for (who, moves) in seats {
-            for (duty, tx) in moves {
+        let last = stage.claim.graph().terms().amounts.tiers().len() as u8 - 1;
+        for (seat, moves) in seats {
+            let who = seat.map_or(Who::Operator, |_| Who::Watchtower);
+            for (duty, mut tx) in moves {
                 if is_absent(who, &duty) {
                     continue;
                 }
@@ -178,7 +183,22 @@ impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
                             .insert(dispute, format!("{}: {id:?}", id.family()));
                     }
                 }
-                stage.send(who, &tx)?;
+                let mut tier = Tier::BASE;
+                while let Err(error) = stage.send(who, &tx) {
+                    let poor = matches!(
+                        &error,
+                        SceneError::Refusal { source: ChainError::Rejected(rejection), .. }
+                            if pays_too_little(rejection)
+                    );
+                    if tier.get() == last || !poor {
+                        return Err(error);
+                    }
+                    tier = tier.next();
+                    tx = match seat {
+                        None => self.operator.transaction(stage, &duty, tier)?,
+                        Some(index) => self.watchtowers[index].transaction(stage, &duty, tier)?,
+                    };
+                }
             }
         }
         Ok(())

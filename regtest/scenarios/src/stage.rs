@@ -14,7 +14,7 @@ use bridge::{Blocks, TxName};
 use ocp::{Deadlines, Plan};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
-use regtest::{Accepted, ChainError, TestNode};
+use regtest::{Accepted, ChainError, Rejection, TestNode};
 use zkvm_emulator::Program;
 
 use crate::cast::{Cast, x_only};
@@ -157,21 +157,25 @@ impl<'n> Stage<'n> {
         &self.timeline
     }
 
-    /// Sends a transaction of the graph unless it was sent before.
+    /// Sends a transaction of the graph, unless it was sent before and nothing has replaced it since.
     ///
     /// # Errors
     /// [`SceneError::Refusal`] with the mempool's reason.
     pub fn send(&mut self, who: Who, tx: &Transaction) -> Result<(), SceneError> {
         let txid = tx.compute_txid();
-        if self.sent.contains_key(&txid) {
+        let again = self.sent.contains_key(&txid);
+        if again && self.node.chain().mempool()?.contains(&txid) {
             return Ok(());
         }
         let name = self.claim.reader().name(&txid).unwrap_or(TxName::Refund);
-        let accepted = self.node.chain().accept(tx);
-        let accepted = accepted.map_err(|source| SceneError::Refusal {
-            name: name.to_string(),
-            source,
-        })?;
+        let accepted = match self.node.chain().accept(tx) {
+            // It confirmed, or what it spends did; the players read that in the blocks.
+            Err(ChainError::Rejected(rejection)) if again && !pays_too_little(&rejection) => return Ok(()),
+            accepted => accepted.map_err(|source| SceneError::Refusal {
+                name: name.to_string(),
+                source,
+            })?,
+        };
         self.sent.insert(txid, (who, name, accepted));
         Ok(())
     }
@@ -248,6 +252,13 @@ impl<'n> Stage<'n> {
         let vault = self.claim.graph().deposit().template().outpoint(Deposit::VAULT);
         Ok(self.node.chain().unspent(vault)?.is_some())
     }
+}
+
+/// Whether the mempool would take the transaction at a higher fee, in place of what conflicts with it.
+pub(crate) fn pays_too_little(rejection: &Rejection) -> bool {
+    ["insufficient fee", "replacement-failed"]
+        .iter()
+        .any(|word| rejection.reason.starts_with(word))
 }
 
 /// Amounts of a scene: a deposit of one bitcoin, stakes and bonds that pay for the longest dispute at ten times the base rate.

@@ -215,13 +215,13 @@ fn a_user_whose_request_is_not_answered_takes_it_back_and_the_claim_is_worth_not
     let (graph, signatures) = (stage.claim.graph(), stage.claim.signatures());
     let deposit = graph.deposit().finalize(signatures).unwrap();
     assert_eq!(refusal(&stage, &deposit).as_deref(), Some(SPENT));
-    let take = graph.take_uncontested().finalize(signatures).unwrap();
     let mut game = seats::take(&mut stage, &trial.words, trial.truth(), vec![asleep(), asleep()]);
     seats::play_until(&mut game, nobody_absent, |game| {
         game.operator.player.log().kickoff().is_some()
     });
     let challenge = u32::from(game.stage.deadlines.challenge);
     game.stage.node.chain().mine(challenge).unwrap();
+    let take = seats::take_now(&mut game, &Duty::TakeUncontested);
     assert_eq!(refusal(game.stage, &take).as_deref(), Some(SPENT));
     let asset = game
         .stage

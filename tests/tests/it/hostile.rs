@@ -173,8 +173,7 @@ fn a_dispute_in_which_everyone_takes_all_the_time_there_is_ends_before_the_depos
     });
     let kickoff = game.operator.player.log().tip();
     let deadlines = game.stage.deadlines;
-    let (graph, signatures) = (game.stage.claim.graph(), game.stage.claim.signatures());
-    let take = graph.take_contested().finalize(signatures).unwrap();
+    let take = seats::take_now(&mut game, &Duty::TakeContested);
     let mut longest = 0;
     while !is_over(game.operator.player.log()) {
         let log = game.operator.player.log();

@@ -8,6 +8,7 @@ mod liars;
 mod lies;
 mod longest;
 mod money;
+mod pins;
 mod programs;
 mod scenes;
 mod seats;

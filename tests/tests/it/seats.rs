@@ -55,6 +55,12 @@ pub(crate) fn play_out(game: &mut Game<'_, '_, '_>, is_absent: impl FnMut(Who, &
     play_until(game, is_absent, |game| is_over(game.operator.player.log()));
 }
 
+/// The operator's transaction of a take, due or not.
+pub(crate) fn take_now(game: &mut Game<'_, '_, '_>, take: &Duty) -> bitcoin::Transaction {
+    let (seat, claim) = (&mut game.operator, &game.stage.claim);
+    seat.hands.act(claim, seat.player.log(), take, None).unwrap()
+}
+
 /// How each dispute ended.
 pub(crate) fn endings(game: &Game<'_, '_, '_>) -> Vec<Option<Ending>> {
     let disputes = game.operator.player.log().disputes();

@@ -23,10 +23,9 @@ fn assert_untakeable(game: &mut Game<'_, '_, '_>) {
     let release = u32::from(game.stage.deadlines.release);
     game.stage.node.chain().mine(release).unwrap();
     money::assert_claim_burned(game.stage);
-    let (graph, signatures) = (game.stage.claim.graph(), game.stage.claim.signatures());
     let takes = [
-        graph.take_uncontested().finalize(signatures).unwrap(),
-        graph.take_contested().finalize(signatures).unwrap(),
+        seats::take_now(game, &Duty::TakeUncontested),
+        seats::take_now(game, &Duty::TakeContested),
     ];
     for take in takes {
         assert_eq!(refusal(game.stage, &take).as_deref(), Some(SPENT));
@@ -129,8 +128,8 @@ fn one_challenge_voids_the_quick_way_to_the_deposit() {
     let mut game = seats::take(&mut stage, &trial.words, trial.truth(), policies);
     let challenged = |game: &Game<'_, '_, '_>| game.operator.player.log().challenged(0);
     seats::play_until(&mut game, nobody_absent, challenged);
-    let (graph, signatures) = (game.stage.claim.graph(), game.stage.claim.signatures());
-    let take = graph.take_uncontested().finalize(signatures).unwrap();
+    let take = seats::take_now(&mut game, &Duty::TakeUncontested);
+    let graph = game.stage.claim.graph();
     assert_eq!(refusal(game.stage, &take).as_deref(), Some(SPENT));
     // The challenge took that watchtower's stake into its pot; the other's stays where it was.
     let kickoff = graph.kickoff().template();
