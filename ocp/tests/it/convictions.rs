@@ -306,7 +306,7 @@ fn the_sizes_of_messages_are_pinned() {
         }
     };
     use Message::*;
-    let common = [(Kickoff, 1, 2_138), (Demand, 1, 316), (Path, 3, 30_120)];
+    let common = [(Kickoff, 1, 2_181), (Demand, 1, 316), (Path, 3, 30_120)];
     pinned(8, &common);
     pinned(16, &common);
     pinned(
