@@ -6,6 +6,7 @@ mod graph_shape;
 mod one_time_keys;
 mod pins_on_chain;
 mod races_on_chain;
+mod reading;
 mod released_graphs;
 mod signing;
 mod terms_refused;
