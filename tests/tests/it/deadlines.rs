@@ -182,6 +182,37 @@ fn what_nobody_takes_returns() {
 }
 
 #[test]
+fn what_a_liar_did_not_lose_comes_back_by_itself() {
+    let mut node = TestNode::start().unwrap();
+    let trial = false_sum();
+    let mut stage = trial::stage(&mut node, &trial.program, &trial.plan, 2, "remains");
+    let policies = vec![asleep(), honest(&stage, 1, &trial.program)];
+    let run = trial.liar(flip_result(41, 3));
+    let mut game = seats::take(&mut stage, &trial.words, run, policies);
+    // The one watchtower that is awake wins; the operator goes on until nothing is due any more.
+    seats::play_out(&mut game, nobody_absent);
+    assert_eq!(seats::endings(&game)[1], Some(Ending::Disproved { burned: true }));
+    let kickoff = game.operator.player.log().kickoff().unwrap().height;
+    let end = kickoff + u32::from(game.stage.deadlines.release) + 5;
+    seats::play_until(&mut game, nobody_absent, |game| {
+        game.stage.node.chain().height().unwrap() == end
+    });
+    assert_eq!(game.operator.player.duties(), []);
+    assert_eq!(
+        seats::endings(&game),
+        [Some(Ending::Closed), Some(Ending::Disproved { burned: true })]
+    );
+    entry(game.stage.timeline(), "Close [w0]");
+    entry(game.stage.timeline(), "Release [w0]");
+    let tx = game.stage.claim.graph().kickoff();
+    for vout in 0..tx.anchor_vout() {
+        let left = game.stage.node.chain().unspent(tx.template().outpoint(vout));
+        assert_eq!(left.unwrap(), None, "output {vout} of the kickoff is stuck");
+    }
+    money::assert_claim_burned(game.stage);
+}
+
+#[test]
 fn a_user_whose_request_is_not_answered_takes_it_back_and_the_claim_is_worth_nothing() {
     let mut node = TestNode::start().unwrap();
     let trial = true_sum();
