@@ -68,7 +68,9 @@ impl Reader {
             .collect();
         let kickoff = graph.kickoff().template();
         let vault = graph.deposit().template().outpoint(Deposit::VAULT);
-        let mut held = HashMap::from([(vault, Held::Vault)]);
+        // A request that is refunded never becomes a vault; the deposit itself is known by name.
+        let request = graph.nominations().deposit_request;
+        let mut held = HashMap::from([(vault, Held::Vault), (request, Held::Vault)]);
         for (w, dispute) in graph.disputes().iter().enumerate() {
             for own in [dispute.close.template(), dispute.release.template()] {
                 names.insert(own.txid(), own.name());

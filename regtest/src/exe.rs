@@ -232,9 +232,11 @@ fn ask_version(exe: &Path) -> io::Result<String> {
     const ENOUGH: u64 = 4096;
     let (stdout, stdout_writer) = io::pipe()?;
     let (stderr, stderr_writer) = io::pipe()?;
+    let home = tempfile::tempdir()?;
     let mut command = Command::new(exe);
     command
         .arg("--version")
+        .env("HOME", home.path())
         .stdin(Stdio::null())
         .stdout(stdout_writer)
         .stderr(stderr_writer);
@@ -283,6 +285,28 @@ mod tests {
 
     fn no_build(event: BuildEvent) {
         panic!("must not build: {event:?}");
+    }
+
+    #[test]
+    fn a_program_is_asked_for_its_version_in_a_home_of_its_own() {
+        // It writes there, as bitcoind does; two at once in one home fail.
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!(
+            "echo \"$HOME\" >> {}/homes; echo Bitcoin Core daemon version v30.0.0",
+            folder.path().display()
+        );
+        let exe = fake(folder.path(), &script);
+        for _ in 0..2 {
+            ask_version(&exe).unwrap();
+        }
+        let homes = fs::read_to_string(folder.path().join("homes")).unwrap();
+        let homes: Vec<&str> = homes.lines().collect();
+        assert_eq!(homes.len(), 2);
+        assert!(homes[0] != homes[1] && !homes.contains(&std::env::var("HOME").unwrap_or_default().as_str()));
+        assert!(
+            homes.iter().all(|home| !Path::new(home).exists()),
+            "the homes go with the question"
+        );
     }
 
     #[test]

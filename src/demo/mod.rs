@@ -26,8 +26,8 @@ pub(crate) struct Options {
     /// How many steps the program runs, about
     #[arg(long, value_name = "N", default_value_t = 4_000_000)]
     steps: u64,
-    /// What every transaction pays by itself, in sat/vB (1 to 1000)
-    #[arg(long, value_name = "RATE", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// What every transaction pays by itself, in sat/vB (1 to 50; stakes and the tiers of endings grow with it)
+    #[arg(long, value_name = "RATE", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=50))]
     fee_rate: u32,
     /// One JSON object instead of the timeline
     #[arg(long)]
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// Seed of all secrets, 64 hex digits, to play the same keys again; a fresh one if not given. A seed is used once
     #[arg(long, value_name = "HEX", value_parser = parse_seed)]
     seed: Option<[u8; 32]>,
-    /// Where the record of what the keys of given seeds have signed is kept
+    /// Where the record of what the keys of given seeds have signed is kept; a seed is known as used only there
     #[arg(long, value_name = "DIR", default_value = "target/demo-state")]
     state: PathBuf,
     /// Where the page of the run is written

@@ -132,14 +132,13 @@ impl Audience for Terminal {
             Who::Watchtower => 36,
         };
         let who = self.paint(&format!("{:<10}", e.who.name()), code);
-        let txid = e.txid.to_string();
         self.line(format_args!(
             "  {:>5}  {who} {:<44} {:>7} vB {:>8} sat  {}",
             e.height,
             e.transaction,
             thousands(e.vbytes),
             thousands(e.fee.to_sat()),
-            &txid[..16],
+            e.txid,
         ));
     }
 }

@@ -58,6 +58,9 @@ if need Rust "rustc-web cargo-web rust-web-src lld" /usr/bin/cargo /usr/bin/rust
 	if [ ! -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
 		echo "Rust guests not built: rust-src is missing (Debian: apt-get install rust-web-src)" >&2
 		missing=2
+	elif ! RUSTC_BOOTSTRAP=1 /usr/bin/cargo -Z help 2>/dev/null | grep -q json-target-spec; then
+		echo "Rust guests not built: $(/usr/bin/cargo --version) is too old (expected 1.96; on Debian 12 from bookworm-security)" >&2
+		missing=2
 	else
 		source=$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust
 		zkvm=$(dirname "$here")

@@ -156,7 +156,7 @@ impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
     }
 
     /// Everyone sends what is due, unless `is_absent` says that this party leaves this duty undone. An ending that pays too
-    /// little to replace what conflicts with it is sent in the next fee tier.
+    /// little to replace what conflicts with it is sent in the next fee tier; a take waits instead.
     ///
     /// # Errors
     /// [`SceneError`]; a refused transaction above all, an ending only if its last tier is refused.
@@ -190,6 +190,11 @@ impl<'s, 'n, 'r> Game<'s, 'n, 'r> {
                         SceneError::Refusal { source: ChainError::Rejected(rejection), .. }
                             if pays_too_little(rejection)
                     );
+                    // A take that a pinned challenge holds up waits for the challenge: outbidding it would cost the operator
+                    // what the other side pays nothing for.
+                    if poor && duty == Duty::TakeUncontested {
+                        break;
+                    }
                     if tier.get() == last || !poor {
                         return Err(error);
                     }

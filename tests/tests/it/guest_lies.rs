@@ -1,15 +1,15 @@
 //! False claims about guests as their compilers made them: Go, C and Rust, some hundred thousand steps each.
 
 use ocp::Plan;
-use ocp::adversary::flip_result;
+use ocp::adversary::{Brazen, flip_result};
 use regtest::TestNode;
 use scenarios::play::{Scene, knowing, play};
-use scenarios::report::Outcome;
+use scenarios::report::{Narrowing, Outcome};
 use scenarios::stage::Nobody;
 use zkvm_emulator::trace::Lie;
 use zkvm_emulator::{Instruction, Operation, Preimages, Program, StepClass, StepRecord, syscall};
 
-use crate::liars::FalseLeaf;
+use crate::liars::{ChangeOfHeart, FalseLeaf};
 use crate::money;
 use crate::trial::{self, Trial};
 
@@ -74,6 +74,22 @@ fn of_go() {
         flip_result(mmap, 13),
         "12 system call: Syscall(Mmap)",
     );
+    let exit = trial.find(steps - 3, |r| r.step_class() == Some(StepClass::Exit));
+    trial.convict_of(&mut node, "go exit", flip_result(exit, 0), "13 outcome");
+    let ended = steps + 1_000;
+    let verdict = trial.convict(&mut node, "go ended", ChangeOfHeart::new(trial.truth(), ended));
+    assert_eq!(verdict.step, ended);
+    assert!(
+        verdict.leaf.starts_with("1 class: Class(EndedStateMoves)"),
+        "{}",
+        verdict.leaf
+    );
+    let verdict = trial.convict(&mut node, "go first step", trial.liar(flip_result(0, 1)));
+    assert!(verdict.step == 0 && verdict.report.search.iter().all(|round| round.choice == 0));
+    let verdict = trial.convict(&mut node, "go last step", Brazen(trial.truth()));
+    assert_eq!(verdict.step, trial.plan.steps() - 1);
+    let all_last = |round: &Narrowing| round.choice == round.parts - 1;
+    assert!(verdict.report.search.iter().all(all_last));
     let liar = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, load, 2);
     let verdict = trial.convict(&mut node, "go false leaf", liar);
     assert_eq!((verdict.step, verdict.by_path), (load, true));
