@@ -10,7 +10,7 @@ use bitcoin::ScriptBuf;
 use bitcoin::key::{Keypair, Secp256k1};
 use bitcoin::secp256k1::SecretKey;
 use rand::rngs::StdRng;
-use rand::seq::{IteratorRandom, SliceRandom};
+use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 use taptree_commit::guard::{MemoryGuard, SignOnce};
@@ -272,40 +272,79 @@ fn every_leaf_is_tried_on_an_honest_step_of_every_class() {
     );
 }
 
+/// One digit of one value that `leaf` reads, to be advanced.
+struct Advance {
+    case: Case,
+    /// Place of the value among those read.
+    at: usize,
+    /// Place of the digit in the value.
+    place: usize,
+    steps: u8,
+}
+
+/// An honest case and an advance of a digit by which `leaf` would fire if signatures did not matter; after many tries without one
+/// (a leaf may need more than one false digit), any advance.
+fn tempting(rng: &mut StdRng, world: &World, leaf: &DisproveLeaf<'_>) -> Option<(Advance, bool)> {
+    let mut any = None;
+    for _ in 0..300 {
+        let record = step::step(&world.any_step(rng));
+        let case = world.case(rng, &record);
+        let published = case.publish(world.plan());
+        let Some((at, &value)) = leaf.reads().iter().enumerate().choose(rng) else {
+            return None;
+        };
+        let Some(digits) = published.digits(value).map(<[u8]>::to_vec) else {
+            continue;
+        };
+        let place = rng.gen_range(0..digits.len());
+        if digits[place] == 15 {
+            continue;
+        }
+        let steps = rng.gen_range(1..=15 - digits[place]);
+        let (mut forged, mut told) = (case.clone(), digits);
+        told[place] += steps;
+        forged.set(value, &told);
+        let fires = leaf.fires(&forged.publish(world.plan()));
+        let found = Advance {
+            case,
+            at,
+            place,
+            steps,
+        };
+        if fires {
+            return Some((found, true));
+        }
+        any.get_or_insert(found);
+    }
+    any.map(|found| (found, false))
+}
+
 #[test]
 fn advanced_chains_convict_nobody() {
     let mut rng = StdRng::seed_from_u64(33);
     let world = World::new(&mut rng);
     let keys = Keys::new(&world);
     let ids: Vec<LeafId> = world.open.ids().chain(world.path.ids()).collect();
-    let mut tried = 0;
-    while tried < 150 {
-        let id = *ids.choose(&mut rng).unwrap();
+    let (mut tried, mut tempted) = (0, 0);
+    // Every leaf.
+    for &id in &ids {
         let leaf = leaf(&world, id);
-        let record = step::step(&world.any_step(&mut rng));
-        let case = world.case(&mut rng, &record);
+        let Some((advanced, fires)) = tempting(&mut rng, &world, &leaf) else {
+            continue;
+        };
+        let Advance {
+            case,
+            at,
+            place,
+            steps,
+        } = advanced;
         let published = keys.publish(&world, &case, &leaf);
         let Ok(mut items) = leaf.witness(&published) else {
             continue;
         };
-        // Advance one digit of one value by some steps, so that the leaf would fire if signatures did not matter.
         let reads = leaf.reads();
-        let Some((at, &value)) = reads.iter().enumerate().choose(&mut rng) else {
-            continue;
-        };
+        let value = reads[at];
         let digits = published.digits(value).unwrap().to_vec();
-        let place = rng.gen_range(0..digits.len());
-        if digits[place] == 15 {
-            continue;
-        }
-        let steps = rng.gen_range(1..=15 - digits[place]);
-        let mut forged = case.clone();
-        let mut told = digits.clone();
-        told[place] += steps;
-        forged.set(value, &told);
-        if !leaf.fires(&forged.publish(world.plan())) {
-            continue;
-        }
         let pairs_before: usize = reads[at + 1..]
             .iter()
             .map(|id| id.digits() + checksum_digits(id.digits()))
@@ -317,7 +356,7 @@ fn advanced_chains_convict_nobody() {
             "{id:?} passes with {value:?} advanced"
         );
         // Also with every checksum digit advanced, singly: none can become smaller.
-        let checksum = Value::from_nibbles(digits).unwrap().signed_digits();
+        let checksum = Value::from_nibbles(digits.clone()).unwrap().signed_digits();
         for (i, &digit) in checksum[..checksum_digits(value.digits())].iter().enumerate() {
             if digit < 15 {
                 let mut more = items.clone();
@@ -331,10 +370,17 @@ fn advanced_chains_convict_nobody() {
         }
         // And the digit alone, its element as signed.
         let mut bare = leaf.witness(&published).unwrap();
-        bare[first + 2 * place + 1] = number(i64::from(told[place]));
+        bare[first + 2 * place + 1] = number(i64::from(digits[place] + steps));
         assert!(!keys.spends(&leaf, &bare), "{id:?} passes with a bare digit");
         tried += 1;
+        tempted += usize::from(fires);
     }
+    eprintln!(
+        "{tried} of {} leaves tried, {tempted} with a digit that would convict",
+        ids.len()
+    );
+    assert!(tried > ids.len() * 9 / 10, "{tried} of {}", ids.len());
+    assert!(tempted > 150, "{tempted}");
 }
 
 /// Hashes the element of the pair at `item` on and writes the larger digit beside it.
@@ -357,9 +403,17 @@ fn a_watchtowers_own_preimages_choose_nothing() {
         .ids()
         .filter(|id| matches!(id, LeafId::Equivocation(..)))
         .collect();
-    let mut tried = 0;
-    while tried < 40 {
-        let id = *equivocations.choose(&mut rng).unwrap();
+    let mut tried = HashSet::new();
+    // Every leaf that depends on a choice, each until a case comes in which it was not made.
+    for id in equivocations
+        .iter()
+        .cycle()
+        .take(40 * equivocations.len())
+        .copied()
+    {
+        if tried.contains(&id) {
+            continue;
+        }
         let leaf = leaf(&world, id);
         let record = step::step(&world.any_step(&mut rng));
         let case = world.case(&mut rng, &record);
@@ -406,8 +460,15 @@ fn a_watchtowers_own_preimages_choose_nothing() {
             keys.spends(&leaf, &items),
             "{id:?}: the test's values do not contradict"
         );
-        tried += 1;
+        tried.insert(id);
     }
+    eprintln!("{} of {} leaves tried", tried.len(), equivocations.len());
+    assert!(
+        tried.len() * 10 > equivocations.len() * 9,
+        "{} of {}",
+        tried.len(),
+        equivocations.len()
+    );
 }
 
 #[test]
