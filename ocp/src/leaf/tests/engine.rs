@@ -290,9 +290,7 @@ fn tempting(rng: &mut StdRng, world: &World, leaf: &DisproveLeaf<'_>) -> Option<
         let record = step::step(&world.any_step(rng));
         let case = world.case(rng, &record);
         let published = case.publish(world.plan());
-        let Some((at, &value)) = leaf.reads().iter().enumerate().choose(rng) else {
-            return None;
-        };
+        let (at, value) = leaf.reads().into_iter().enumerate().choose(rng)?;
         let Some(digits) = published.digits(value).map(<[u8]>::to_vec) else {
             continue;
         };
