@@ -18,6 +18,7 @@ mod refund;
 mod release;
 mod search;
 mod select;
+mod take;
 mod take_contested;
 mod take_uncontested;
 mod template;

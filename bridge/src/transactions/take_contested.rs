@@ -15,15 +15,12 @@
 use bitcoin::Transaction;
 use bitcoin::secp256k1::schnorr;
 
-use super::{Coin, Draft, FinalizeError, Spend, Template, TemplateError, TxName};
+use super::{Coin, FinalizeError, Template, TemplateError, TxName, take};
 use crate::blocks::Blocks;
-use crate::connectors::{AssetConnector, Payout, Vault, key_path_witness};
+use crate::connectors::{AssetConnector, Payout, Vault};
 use crate::fees::Fee;
 use crate::signatures::SignatureSet;
 use crate::weight;
-
-/// Number of the asset connector that the operator signs for.
-const FIRST_ASSET: usize = 1;
 
 /// The transaction that ends a challenged claim for the operator.
 #[derive(Clone, Debug)]
@@ -40,16 +37,7 @@ impl TakeContested {
         operator: &Payout,
         fee: Fee,
     ) -> Result<Self, TemplateError> {
-        let mut draft = Draft::new(TxName::TakeContested).input(
-            vault.1,
-            Blocks::ONE,
-            Spend::CommitteeKey(vault.0.output().merkle_root()),
-            weight::key_path(),
-        );
-        for (index, coin) in asset.1.into_iter().enumerate() {
-            let (spend, size) = asset.0.take_spend(index);
-            draft = draft.input(coin, lock, spend, size);
-        }
+        let draft = take::draft(TxName::TakeContested, vault, (asset.0, asset.1), lock);
         let draft = draft.output(operator.txout(weight::P2TR_DUST));
         Ok(TakeContested {
             template: draft.finish(fee, 0, weight::MAX_STANDARD_WEIGHT)?,
@@ -64,7 +52,7 @@ impl TakeContested {
 
     /// What the operator signs in the first asset connector.
     pub fn operator_sighash(&self) -> [u8; 32] {
-        self.template.sighash(FIRST_ASSET, Some(self.asset.take_leaf()))
+        take::operator_sighash(&self.template, &self.asset)
     }
 
     /// The signed transaction.
@@ -77,14 +65,6 @@ impl TakeContested {
         signatures: &SignatureSet,
         operator: &schnorr::Signature,
     ) -> Result<Transaction, FinalizeError> {
-        let mut witnesses = Vec::with_capacity(self.template.spends().len());
-        for input in 0..self.template.spends().len() {
-            let committee = signatures.of(&self.template, input, 0)?;
-            witnesses.push(match input {
-                FIRST_ASSET => self.asset.take_witness(committee, operator),
-                _ => key_path_witness(committee),
-            });
-        }
-        self.template.complete(witnesses)
+        take::finalize(&self.template, &self.asset, signatures, operator)
     }
 }

@@ -17,15 +17,12 @@
 use bitcoin::Transaction;
 use bitcoin::secp256k1::schnorr;
 
-use super::{Coin, Draft, FinalizeError, Spend, Template, TemplateError, TxName};
+use super::{Coin, FinalizeError, Spend, Template, TemplateError, TxName, take};
 use crate::blocks::Blocks;
-use crate::connectors::{AssetConnector, ChallengeConnector, Payout, Vault, key_path_witness};
+use crate::connectors::{AssetConnector, ChallengeConnector, Payout, Vault};
 use crate::fees::Fee;
 use crate::signatures::SignatureSet;
 use crate::weight;
-
-/// Number of the asset connector that the operator signs for.
-const FIRST_ASSET: usize = 1;
 
 /// The transaction that ends an unchallenged claim.
 #[derive(Clone, Debug)]
@@ -43,19 +40,9 @@ impl TakeUncontested {
         operator: &Payout,
         fee: Fee,
     ) -> Result<Self, TemplateError> {
-        let key = |root| Spend::CommitteeKey(root);
-        let mut draft = Draft::new(TxName::TakeUncontested).input(
-            vault.1,
-            Blocks::ONE,
-            key(vault.0.output().merkle_root()),
-            weight::key_path(),
-        );
-        for (index, coin) in asset.1.into_iter().enumerate() {
-            let (spend, size) = asset.0.take_spend(index);
-            draft = draft.input(coin, period, spend, size);
-        }
+        let mut draft = take::draft(TxName::TakeUncontested, vault, (asset.0, asset.1), period);
         for coin in challenge.1 {
-            let spend = key(challenge.0.output().merkle_root());
+            let spend = Spend::CommitteeKey(challenge.0.output().merkle_root());
             draft = draft.input(coin, period, spend, weight::key_path());
         }
         let draft = draft.output(operator.txout(weight::P2TR_DUST));
@@ -72,7 +59,7 @@ impl TakeUncontested {
 
     /// What the operator signs in the first asset connector.
     pub fn operator_sighash(&self) -> [u8; 32] {
-        self.template.sighash(FIRST_ASSET, Some(self.asset.take_leaf()))
+        take::operator_sighash(&self.template, &self.asset)
     }
 
     /// The signed transaction.
@@ -85,14 +72,6 @@ impl TakeUncontested {
         signatures: &SignatureSet,
         operator: &schnorr::Signature,
     ) -> Result<Transaction, FinalizeError> {
-        let mut witnesses = Vec::with_capacity(self.template.spends().len());
-        for input in 0..self.template.spends().len() {
-            let committee = signatures.of(&self.template, input, 0)?;
-            witnesses.push(match input {
-                FIRST_ASSET => self.asset.take_witness(committee, operator),
-                _ => key_path_witness(committee),
-            });
-        }
-        self.template.complete(witnesses)
+        take::finalize(&self.template, &self.asset, signatures, operator)
     }
 }
