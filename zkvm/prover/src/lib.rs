@@ -1,0 +1,1 @@
+//! Proves MIPS runs (`docs/prover.md`).

@@ -1,0 +1,3 @@
+//! Verifies proofs of MIPS runs (`docs/prover.md`).
+#![no_std]
+extern crate alloc;
