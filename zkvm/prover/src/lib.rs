@@ -1,1 +1,3 @@
 //! Proves MIPS runs (`docs/prover.md`).
+
+pub mod trace;

@@ -1,0 +1,3 @@
+//! From the executor's rows to the tables' columns.
+
+pub mod counts;
