@@ -1,3 +1,3 @@
 //! Proves MIPS runs (`docs/prover.md`).
-
+pub mod pool;
 pub mod trace;
