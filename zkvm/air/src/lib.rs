@@ -17,6 +17,7 @@ pub mod bus;
 pub mod check;
 pub mod expr;
 pub mod table;
+pub mod tables;
 
 pub use builder::TableBuilder;
 pub use bus::Bus;

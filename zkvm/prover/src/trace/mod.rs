@@ -1,3 +1,5 @@
 //! From the executor's rows to the tables' columns.
 
 pub mod counts;
+pub mod memory;
+pub mod static_table;

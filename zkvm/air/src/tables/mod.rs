@@ -1,0 +1,4 @@
+//! The tables, one a module.
+
+pub mod memory;
+pub mod static_table;
