@@ -16,6 +16,7 @@ pub mod builder;
 pub mod bus;
 pub mod check;
 pub mod expr;
+pub mod machine;
 pub mod table;
 pub mod tables;
 

@@ -1,3 +1,6 @@
 //! Proves MIPS runs (`docs/prover.md`).
+
 pub mod pool;
+pub mod rom;
 pub mod trace;
+pub mod witness;
