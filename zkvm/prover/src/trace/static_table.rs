@@ -307,3 +307,6 @@ pub fn trace(sections: &Sections, finals: &[Final], first: Chunk, counts: &Count
     );
     columns
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
