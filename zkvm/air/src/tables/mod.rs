@@ -1,4 +1,5 @@
 //! The tables, one a module.
 
+pub mod hint;
 pub mod memory;
 pub mod static_table;

@@ -1,5 +1,6 @@
 //! From the executor's rows to the tables' columns.
 
 pub mod counts;
+pub mod hint;
 pub mod memory;
 pub mod static_table;
