@@ -134,6 +134,35 @@ fn run_profiles() {
 }
 
 #[test]
+fn execute_reports_functions_and_calls() {
+    let report = json(&["execute", &guest("go-fibonacci"), "--claim", RIGHT]);
+    assert_eq!(report["verdict"], "accepted");
+    let steps = report["steps"].as_u64().unwrap();
+    assert_eq!(
+        json(&["run", &guest("go-fibonacci"), "--claim", RIGHT])["steps"],
+        steps
+    );
+    assert!(!report["hottest"].as_array().unwrap().is_empty());
+    let calls = report["calls"].as_array().unwrap();
+    let of = |name: &str| calls.iter().find(|call| call["name"] == name);
+    assert_eq!(of("claim").unwrap()["calls"], 2, "{calls:?}");
+    assert_eq!(of("claim").unwrap()["number"], 9001);
+    assert_eq!(of("exit").unwrap()["calls"], 1);
+
+    // Stopped early, and by a call that is never answered.
+    let report = json(&["execute", &guest("c-sha256"), "--max-steps", "3"]);
+    assert_eq!(
+        (&report["verdict"], &report["steps"]),
+        (&"running".into(), &3.into())
+    );
+    assert!(report["calls"].is_null());
+    let text = stdout(&tapestry(&["execute", &guest("c-sha256")]));
+    assert!(text.contains("REJECTED by claim word 0 of 0"), "{text}");
+    assert!(text.contains("  claim (9001)\n"), "{text}");
+    refused(&["execute", "/nonexistent"], "cannot read /nonexistent");
+}
+
+#[test]
 fn digests_chain_from_program_to_the_end() {
     let elf = guest("c-instructions");
     let run = json(&["run", &elf]);

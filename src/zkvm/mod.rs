@@ -3,6 +3,7 @@
 //! The machine's own crate does the work; this module reads files and arguments, drives the machine in stretches so
 //! that long runs show progress, and prints. A program and its claim come from outside: every defect is one line.
 
+mod calls;
 mod digest;
 mod disasm;
 mod drive;
@@ -28,6 +29,8 @@ const MAX_PREIMAGES: u64 = 256 << 20;
 pub(crate) enum Command {
     /// Run a program to its end: exit code, output, steps, speed
     Run(run::Options),
+    /// Run a program and report where its steps go, by function and by system call
+    Execute(run::Options),
     /// The state digest before step N
     Digest(digest::Options),
     /// Step N as a person reads it
@@ -98,6 +101,7 @@ fn parse_claim(text: &str) -> anyhow::Result<ClaimWords> {
 pub(crate) fn main(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(options) => run::main(options),
+        Command::Execute(options) => run::main_reporting(options),
         Command::Digest(options) => digest::main(options),
         Command::Disasm(options) => disasm::main(options),
     }

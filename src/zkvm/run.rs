@@ -1,4 +1,5 @@
-//! `tapestry zkvm run`: a program from its first step to its end.
+//! `tapestry zkvm run`: a program from its first step to its end. `execute` is the same with the report that precedes a
+//! proof: where the steps go, by function and by system call.
 
 use std::io::{Write, stdout};
 use std::process::ExitCode;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use zkvm_emulator::{Host, Profile, Status};
 
 use super::Source;
+use super::calls::{CallCount, CallSteps};
 use super::drive::{Driven, drive};
 use super::profile::{Hot, hottest};
 
@@ -53,6 +55,16 @@ struct Report {
     output_cut: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hottest: Vec<Hot>,
+    /// System calls, the most frequent first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<CallCount>,
+    /// System calls after the first four million, not told apart.
+    #[serde(skip_serializing_if = "is_zero")]
+    calls_beyond: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Hands a program's output to standard output as it comes.
@@ -90,22 +102,43 @@ impl Host for Kept {
     }
 }
 
-/// Runs the subcommand.
+/// Runs `run`.
 ///
 /// # Errors
 /// If the program or the claim is bad, a preimage is missing, or the output cannot be written.
 pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
+    execute(options, false)
+}
+
+/// Runs `execute`: the report is always there, and names system calls.
+///
+/// # Errors
+/// As [`main`].
+pub(crate) fn main_reporting(options: &Options) -> anyhow::Result<ExitCode> {
+    execute(options, true)
+}
+
+fn execute(options: &Options, reporting: bool) -> anyhow::Result<ExitCode> {
     let (program, inputs) = options.source.load()?;
     let run = |host: &mut dyn Host, observed| drive(&program, &inputs, options.max_steps, host, observed);
     let mut captured = Kept::default();
     let mut printed = Printed::default();
     let host: &mut dyn Host = if options.json { &mut captured } else { &mut printed };
-    let (driven, hot) = if options.profile {
+    let (mut hot, mut calls, mut calls_beyond) = (Vec::new(), Vec::new(), 0);
+    let driven = if reporting {
+        let mut profile = Profile::new(&program, host);
+        let mut steps = CallSteps::new(&program, &mut profile);
+        let driven = run(&mut steps, true)?;
+        (calls, calls_beyond) = steps.count(&program, &inputs)?;
+        hot = hottest(profile.by_symbol(&program), HOTTEST);
+        driven
+    } else if options.profile {
         let mut profile = Profile::new(&program, host);
         let driven = run(&mut profile, true)?;
-        (driven, hottest(profile.by_symbol(&program), HOTTEST))
+        hot = hottest(profile.by_symbol(&program), HOTTEST);
+        driven
     } else {
-        (run(host, false)?, Vec::new())
+        run(host, false)?
     };
     if let Some(error) = printed.error {
         return Err(error.into());
@@ -127,6 +160,8 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
         output: String::from_utf8_lossy(&captured.bytes).into_owned(),
         output_cut: captured.cut,
         hottest: hot,
+        calls,
+        calls_beyond,
     };
     let mut out = stdout().lock();
     if options.json {
@@ -165,6 +200,21 @@ fn print(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
             100.0 * hot.share,
             hot.steps,
             hot.symbol
+        )?;
+    }
+    for (rank, call) in report.calls.iter().enumerate() {
+        let title = if rank == 0 { "calls" } else { "" };
+        writeln!(
+            out,
+            "{title:9} {:>21}  {} ({})",
+            call.calls, call.name, call.number
+        )?;
+    }
+    if report.calls_beyond > 0 {
+        writeln!(
+            out,
+            "{:9} {:>21}  later ones, not told apart",
+            "", report.calls_beyond
         )?;
     }
     Ok(())
