@@ -2,5 +2,6 @@
 
 pub mod pool;
 pub mod rom;
+pub mod recursion;
 pub mod trace;
 pub mod witness;

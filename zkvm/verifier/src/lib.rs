@@ -1,3 +1,5 @@
 //! Verifies proofs of MIPS runs (`docs/prover.md`).
 #![no_std]
 extern crate alloc;
+
+pub mod compressed;

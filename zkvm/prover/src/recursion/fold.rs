@@ -1,0 +1,237 @@
+//! The fold circuit: one leaf more onto the account of a run.
+//!
+//! Its proof is the accumulator of the next. The leaf's verifier data are not a witness: they are picked out of
+//! constants by the table number in the leaf's public inputs, so a leaf of a foreign circuit has no way in. An attacker
+//! tries to leave a shard out, to repeat or reorder shards, to bring one made under other challenges, to start or chain
+//! states and memory wrongly, or to pass off another circuit's accumulator as this one's; the last is caught by the
+//! verifier data among the public inputs, which the final check compares.
+
+use plonky2::field::types::Field;
+use plonky2::gates::gate::GateRef;
+use plonky2::hash::hash_types::{HashOutTarget, MerkleCapTarget};
+use plonky2::hash::poseidon::PoseidonHash;
+use plonky2::iop::target::{BoolTarget, Target};
+use plonky2::plonk::circuit_builder::CircuitBuilder;
+use plonky2::plonk::circuit_data::{
+    CircuitData, CommonCircuitData, VerifierCircuitTarget, VerifierOnlyCircuitData,
+};
+use plonky2::plonk::proof::ProofWithPublicInputsTarget;
+use zkvm_air::{F, TableId};
+use zkvm_verifier::compressed::layout as acc;
+
+use super::leaf::layout as leaf;
+use super::{C, D, RecursionError, shape};
+
+/// Verifier data of the leaf circuits in the order of table numbers.
+pub(crate) type LeafKeys = [VerifierOnlyCircuitData<C, D>; TableId::ALL.len()];
+
+/// What the prover fills in; the first targets of the circuit.
+pub(crate) struct FoldTargets {
+    /// Whether there is an accumulator.
+    pub(crate) continues: BoolTarget,
+    /// h of the header.
+    pub(crate) header: Vec<Target>,
+    pub(crate) accumulator: ProofWithPublicInputsTarget<D>,
+    pub(crate) leaf: ProofWithPublicInputsTarget<D>,
+    /// The fold's own verifier data, a public input.
+    pub(crate) own: VerifierCircuitTarget,
+    /// The other public inputs of the new accumulator.
+    publics: Vec<Target>,
+}
+
+impl FoldTargets {
+    /// Allocates what the prover fills in and registers the public inputs. Must come first in `builder`.
+    pub(crate) fn add(
+        builder: &mut CircuitBuilder<F, D>,
+        fold: &CommonCircuitData<F, D>,
+        leaf: &CommonCircuitData<F, D>,
+    ) -> Self {
+        let publics = builder.add_virtual_public_input_arr::<{ acc::COUNT }>().to_vec();
+        let own = builder.add_verifier_data_public_inputs();
+        Self {
+            continues: builder.add_virtual_bool_target_unsafe(),
+            header: publics[acc::HEADER].to_vec(),
+            accumulator: builder.add_virtual_proof_with_pis(fold),
+            leaf: builder.add_virtual_proof_with_pis(leaf),
+            own,
+            publics,
+        }
+    }
+}
+
+/// Builds the fold circuit of 2^`degree_bits` gates for leaves of the common shape `leaf_common`.
+pub(crate) fn build(
+    gates: &[GateRef<F, D>],
+    degree_bits: usize,
+    leaf_common: &CommonCircuitData<F, D>,
+    keys: &LeafKeys,
+) -> Result<CircuitData<F, C, D>, RecursionError> {
+    let common = common(gates, degree_bits);
+    let mut builder = CircuitBuilder::<F, D>::new(shape::config());
+    let targets = FoldTargets::add(&mut builder, &common, leaf_common);
+    constrain(&mut builder, &targets, &common, leaf_common, keys)?;
+    shape::pad(&mut builder, gates, degree_bits);
+    let (circuit, _) = builder.try_build_with_options::<C>(true);
+    shape::expect_same("fold", &common, &circuit.common)?;
+    Ok(circuit)
+}
+
+/// The fold's common data before it is built.
+pub(crate) fn common(gates: &[GateRef<F, D>], degree_bits: usize) -> CommonCircuitData<F, D> {
+    let cap = shape::config().fri_config.num_cap_elements();
+    shape::common(gates, degree_bits, acc::COUNT + 4 + 4 * cap)
+}
+
+fn constrain(
+    builder: &mut CircuitBuilder<F, D>,
+    targets: &FoldTargets,
+    common: &CommonCircuitData<F, D>,
+    leaf_common: &CommonCircuitData<F, D>,
+    keys: &LeafKeys,
+) -> Result<(), RecursionError> {
+    let continues = targets.continues;
+    builder.assert_bool(continues);
+    let shard = &targets.leaf.public_inputs;
+    let before = &targets.accumulator.public_inputs;
+    let after = &targets.publics;
+
+    // The leaf, by the circuit of its table.
+    let table = one_hot(builder, shard[leaf::TABLE]);
+    let some_table = builder.add_many(table.iter().map(|bit| bit.target));
+    builder.assert_one(some_table);
+    let key = choose_key(builder, &table, keys);
+    builder.verify_proof::<C>(&targets.leaf, &key, leaf_common);
+
+    // Order: Cpu after Cpu, Static once after Cpu, Memory after Static or Memory, Hint after all but Cpu.
+    let [cpu, fixed, memory, _] = table;
+    let first = builder.not(continues);
+    let is_cpu = builder.not(cpu);
+    builder.assert_zero_if(first, is_cpu.target);
+    let last = one_hot(builder, before[acc::LAST_TABLE]);
+    let not_after_cpu = builder.not(last[0]);
+    let after_cpu_or_hint = builder.add(last[0].target, last[3].target);
+    let forbidden = [not_after_cpu.target, not_after_cpu.target, after_cpu_or_hint, last[0].target];
+    for (bit, forbidden) in table.into_iter().zip(forbidden) {
+        let here = builder.and(continues, bit);
+        builder.assert_zero_if(here, forbidden);
+    }
+    builder.connect(after[acc::LAST_TABLE], shard[leaf::TABLE]);
+
+    // Header and running hash.
+    for (&new, &old) in targets.header.iter().zip(&before[acc::HEADER]) {
+        builder.conditional_assert_eq(continues.target, new, old);
+    }
+    let hash: Vec<Target> = targets
+        .header
+        .iter()
+        .zip(&before[acc::HASH])
+        .map(|(&header, &old)| builder.select(continues, old, header))
+        .chain([shard[leaf::TABLE], shard[leaf::HEIGHT]])
+        .chain(shard[leaf::PUBLICS_HASH].iter().copied())
+        .chain(shard[leaf::TRACE].iter().copied())
+        .collect();
+    let hash = builder.hash_n_to_hash_no_pad::<PoseidonHash>(hash);
+    connect_all(builder, &after[acc::HASH], &hash.elements);
+
+    // Number of shards, challenges, sum.
+    let one = builder.one();
+    let shards = builder.mul_add(continues.target, before[acc::SHARDS], one);
+    builder.connect(after[acc::SHARDS], shards);
+    for (&new, &old) in shard[leaf::CHALLENGES].iter().zip(&before[acc::CHALLENGES]) {
+        builder.conditional_assert_eq(continues.target, new, old);
+    }
+    connect_all(builder, &after[acc::CHALLENGES], &shard[leaf::CHALLENGES]);
+    for (i, &own) in shard[leaf::SUM].iter().enumerate() {
+        let sum = builder.mul_add(continues.target, before[acc::SUM.start + i], own);
+        builder.connect(after[acc::SUM.start + i], sum);
+    }
+
+    // Cpu's states.
+    let states = &shard[leaf::PUBLICS];
+    let (entered, left) = states[..2 * acc::STATE_LEN].split_at(acc::STATE_LEN);
+    let chained = builder.and(continues, cpu);
+    for i in 0..acc::STATE_LEN {
+        let (start, state) = (acc::START_STATE.start + i, acc::STATE.start + i);
+        let kept = builder.select(continues, before[start], entered[i]);
+        builder.connect(after[start], kept);
+        builder.conditional_assert_eq(chained.target, entered[i], before[state]);
+        let now = builder.select(cpu, left[i], before[state]);
+        builder.connect(after[state], now);
+    }
+
+    // Static's fixed columns, and the chain of memory that starts there.
+    let (address_before, address_after) = (states[acc::MEMORY_BEFORE], states[acc::MEMORY_AFTER]);
+    builder.assert_zero_if(fixed, address_before);
+    builder.conditional_assert_eq(memory.target, address_before, before[acc::MEMORY]);
+    let has_memory = builder.or(fixed, memory);
+    let carried = [
+        (fixed, shard[leaf::FIXED.start], acc::FIXED.start),
+        (fixed, shard[leaf::FIXED.start + 1], acc::FIXED.start + 1),
+        (fixed, shard[leaf::FIXED.start + 2], acc::FIXED.start + 2),
+        (fixed, shard[leaf::FIXED.start + 3], acc::FIXED.start + 3),
+        (fixed, shard[leaf::HEIGHT], acc::STATIC_HEIGHT),
+        (has_memory, address_after, acc::MEMORY),
+    ];
+    for (here, new, index) in carried {
+        let old = builder.mul(continues.target, before[index]);
+        let value = builder.select(here, new, old);
+        builder.connect(after[index], value);
+    }
+
+    builder
+        .conditionally_verify_cyclic_proof_or_dummy::<C>(continues, &targets.accumulator, common)
+        .map_err(|error| RecursionError::Shape {
+            reason: format!("fold: {error}"),
+        })
+}
+
+/// Which table a number names, all false if none.
+fn one_hot(builder: &mut CircuitBuilder<F, D>, number: Target) -> [BoolTarget; TableId::ALL.len()] {
+    TableId::ALL.map(|id| {
+        let id = builder.constant(F::from_canonical_u64(id.number()));
+        builder.is_equal(number, id)
+    })
+}
+
+/// The constants that belong to the table.
+fn choose_key(
+    builder: &mut CircuitBuilder<F, D>,
+    table: &[BoolTarget; TableId::ALL.len()],
+    keys: &LeafKeys,
+) -> VerifierCircuitTarget {
+    let mut choose = |element: &dyn Fn(&VerifierOnlyCircuitData<C, D>) -> F| {
+        let mut sum = builder.zero();
+        for (bit, key) in table.iter().zip(keys) {
+            sum = builder.mul_const_add(element(key), bit.target, sum);
+        }
+        sum
+    };
+    let circuit_digest = HashOutTarget {
+        elements: core::array::from_fn(|i| choose(&|key| key.circuit_digest.elements[i])),
+    };
+    let caps = (0..keys[0].constants_sigmas_cap.0.len()).map(|j| HashOutTarget {
+        elements: core::array::from_fn(|i| choose(&|key| key.constants_sigmas_cap.0[j].elements[i])),
+    });
+    VerifierCircuitTarget {
+        constants_sigmas_cap: MerkleCapTarget(caps.collect()),
+        circuit_digest,
+    }
+}
+
+fn connect_all(builder: &mut CircuitBuilder<F, D>, a: &[Target], b: &[Target]) {
+    for (&a, &b) in a.iter().zip(b) {
+        builder.connect(a, b);
+    }
+}
+
+trait AssertZeroIf {
+    /// `value` = 0 if `condition`.
+    fn assert_zero_if(&mut self, condition: BoolTarget, value: Target);
+}
+
+impl AssertZeroIf for CircuitBuilder<F, D> {
+    fn assert_zero_if(&mut self, condition: BoolTarget, value: Target) {
+        let product = self.mul(condition.target, value);
+        self.assert_zero(product);
+    }
+}
