@@ -20,7 +20,7 @@ pub struct Counts {
     pub code: Vec<u64>,
     /// Gap: index = the gap's place in the image's list of gaps.
     pub gap: Vec<u64>,
-    /// Claim: index of the claim word. These counts go into the proof's header.
+    /// Claim: index of the claim word; the last entry is that of the number of words. These go into the proof's header.
     pub claim: Vec<u64>,
 }
 
@@ -39,14 +39,19 @@ impl Counts {
             rom: vec![0; rom_rows],
             code: vec![0; code_words],
             gap: vec![0; gaps],
-            claim: vec![0; claim_words],
+            claim: vec![0; claim_words + 1],
         }
     }
 
     /// Nothing counted yet, of the same sizes.
     #[must_use]
     pub fn empty_like(&self) -> Self {
-        Self::new(self.rom.len(), self.code.len(), self.gap.len(), self.claim.len())
+        Self::new(
+            self.rom.len(),
+            self.code.len(),
+            self.gap.len(),
+            self.claim.len() - 1,
+        )
     }
 
     /// Adds what another block or shard has counted.
@@ -118,6 +123,7 @@ mod tests {
         assert_eq!((one.and[1 | 2 << 8], one.and[2 | 1 << 8], one.u16[1]), (2, 1, 1));
         assert_eq!((one.pow[7 | 256], one.pow[7], one.msb[7]), (1, 0, 1));
         assert_eq!((one.rom[2], one.code[3], one.gap[4], one.claim[5]), (5, 3, 1, 2));
+        assert_eq!(one.claim.len(), 7);
     }
 
     #[test]

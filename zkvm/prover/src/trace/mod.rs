@@ -1,6 +1,7 @@
 //! From the executor's rows to the tables' columns.
 
 pub mod counts;
+pub mod cpu;
 pub mod hint;
 pub mod memory;
 pub mod static_table;
