@@ -3,3 +3,6 @@
 extern crate alloc;
 
 pub mod compressed;
+pub mod encoding;
+pub mod key;
+pub mod run;

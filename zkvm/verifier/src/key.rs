@@ -1,0 +1,43 @@
+//! The verifying key: which program a proof is about.
+//!
+//! Holds the commitment to Static's fixed columns (ROM, code, image, registers, gaps), where the run starts, and PROGRAM,
+//! the dispute's digest of the same ELF file. Owns the invariant that the digest covers all of it. Who holds the ELF file
+//! recomputes the key; who does not, trusts whoever made it.
+
+use plonky2::field::types::Field;
+use plonky2::hash::poseidon::PoseidonHash;
+use plonky2::plonk::config::Hasher;
+use zkvm_air::F;
+
+use crate::run::{Cap, Digest, VERSION, cap_digest};
+
+/// What a verifier must know of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyingKey {
+    /// Merkle cap of Static's fixed columns, 16 digests.
+    pub fixed_cap: Cap,
+    /// Log2 of Static's height; a proof's Static has exactly this one.
+    pub log_height: usize,
+    /// Address of the first instruction.
+    pub entry: u32,
+    /// PROGRAM (`docs/protocol.md` §2).
+    pub program: [u8; 32],
+}
+
+impl VerifyingKey {
+    /// The digest that names the key: of version, fixed columns, height, entry point and PROGRAM.
+    pub fn digest(&self) -> Digest {
+        let mut input = alloc::vec![F::from_canonical_u32(VERSION)];
+        input.extend(cap_digest(&self.fixed_cap).elements);
+        input.extend([
+            F::from_canonical_usize(self.log_height),
+            F::from_canonical_u32(self.entry),
+        ]);
+        input.extend(
+            self.program
+                .chunks_exact(4)
+                .map(|word| F::from_canonical_u32(u32::from_be_bytes([word[0], word[1], word[2], word[3]]))),
+        );
+        PoseidonHash::hash_no_pad(&input)
+    }
+}

@@ -1,0 +1,156 @@
+//! What a proof of a run says, and the transcript that draws beta and gamma from all of it (`docs/prover.md` §6).
+//!
+//! Owns the invariant that nothing the LogUp sums run over can be chosen after the challenges: the statement, the counts
+//! of the bus Claim, the number of shards, and each shard's table, height, publics and trace cap go into one chain of
+//! hashes, then a nonce that took work. Prover and verifier both call it; the fold circuit repeats it.
+//!
+//! What an attacker tries: other claim words or counts after the fact, shards in another order, many nonces.
+
+use alloc::vec::Vec;
+
+use plonky2::field::extension::FieldExtension;
+use plonky2::field::types::{Field, PrimeField64};
+use plonky2::hash::hash_types::HashOut;
+use plonky2::hash::merkle_tree::MerkleCap;
+use plonky2::hash::poseidon::PoseidonHash;
+use plonky2::plonk::config::Hasher;
+use zkvm_air::logup::Logup;
+use zkvm_air::machine::{CLAIM_COUNT_INDEX, END_ACCEPTED, END_REJECTED};
+use zkvm_air::{Bus, E, F, TableId};
+
+/// A Poseidon digest.
+pub type Digest = HashOut<F>;
+/// The 16 topmost digests of a Merkle tree.
+pub type Cap = MerkleCap<F, PoseidonHash>;
+
+/// Version of transcripts and encodings.
+pub const VERSION: u32 = 1;
+/// Most words a claim may have, as the machine has it.
+pub const MAX_CLAIM_WORDS: usize = 192;
+/// Total rows of a run's shards stay below this, so that no count and no time stamp wraps.
+pub const ROWS_END: u64 = 1 << 30;
+/// Most shards of one proof: more than [`ROWS_END`] allows of full ones, so that a list of tiny ones stays short, too.
+pub const MAX_SHARDS: usize = 1 << 16;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// By `exit(0)`.
+    Accepted = 1,
+    /// In any other way.
+    Rejected = 2,
+}
+
+impl Status {
+    /// The status of that number, if there is one.
+    pub fn from_number(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Status::Accepted),
+            2 => Some(Status::Rejected),
+            _ => None,
+        }
+    }
+
+    /// The fetch key at which such a run ends.
+    pub fn end_key(self) -> u64 {
+        match self {
+            Status::Accepted => END_ACCEPTED,
+            Status::Rejected => END_REJECTED,
+        }
+    }
+}
+
+/// The statement about a program: given these claim words it ends with `status` in its `steps`-th step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Statement {
+    /// Claim words, at most [`MAX_CLAIM_WORDS`].
+    pub claim: Vec<u32>,
+    /// How the run ends.
+    pub status: Status,
+    /// Number of steps, the ending one included.
+    pub steps: u64,
+}
+
+fn hash(parts: impl IntoIterator<Item = F>) -> Digest {
+    PoseidonHash::hash_no_pad(&parts.into_iter().collect::<Vec<_>>())
+}
+
+/// The digest of a cap: of its elements in order.
+pub fn cap_digest(cap: &Cap) -> Digest {
+    hash(cap.0.iter().flat_map(|digest| digest.elements))
+}
+
+/// The digest of claim words and of how often each was read; the last count is that of reads of the number of words.
+pub fn claim_digest(words: &[u32], counts: &[F]) -> Digest {
+    hash(
+        [F::from_canonical_usize(words.len())]
+            .into_iter()
+            .chain(words.iter().map(|word| F::from_canonical_u32(*word)))
+            .chain(counts.iter().copied()),
+    )
+}
+
+/// h before the first shard.
+pub fn header_hash(key: Digest, statement: &Statement, claim_counts: &[F], shards: usize) -> Digest {
+    let claim = claim_digest(&statement.claim, claim_counts);
+    hash(
+        [F::from_canonical_u32(VERSION)]
+            .into_iter()
+            .chain(key.elements)
+            .chain(claim.elements)
+            .chain([
+                F::from_canonical_u32(statement.status as u32),
+                F::from_noncanonical_u64(statement.steps),
+                F::from_canonical_usize(shards),
+            ]),
+    )
+}
+
+/// h after one more shard.
+pub fn absorb_shard(h: Digest, table: TableId, log_height: usize, publics: &[F], trace_cap: &Cap) -> Digest {
+    hash(
+        h.elements
+            .into_iter()
+            .chain([
+                F::from_canonical_u64(table.number()),
+                F::from_canonical_usize(log_height),
+            ])
+            .chain(hash(publics.iter().copied()).elements)
+            .chain(cap_digest(trace_cap).elements),
+    )
+}
+
+/// Whether a nonce shows the work of 2^`bits` hashes after h.
+pub fn is_ground(h: Digest, nonce: F, bits: u32) -> bool {
+    let first = hash(h.elements.into_iter().chain([nonce])).elements[0].to_canonical_u64();
+    bits == 0 || bits < 64 && first < 1 << (64 - bits)
+}
+
+/// beta and gamma.
+pub fn challenges(h: Digest, nonce: F) -> Logup {
+    let [b0, b1, g0, g1] = hash(h.elements.into_iter().chain([nonce, F::ONE])).elements;
+    Logup {
+        beta: E::from_basefield_array([b0, b1]),
+        gamma: E::from_basefield_array([g0, g1]),
+    }
+}
+
+/// What the verifier itself sends on the bus Claim: each word as often as the header says it is read, and the number of
+/// words under its own index. `None` if a denominator is 0 or the counts are not one for each word and one for the number.
+///
+/// Counts may be any field elements: the words are the statement's, so whatever is read is the statement's.
+pub fn claim_terms(words: &[u32], counts: &[F], challenges: Logup) -> Option<E> {
+    if counts.len() != words.len() + 1 {
+        return None;
+    }
+    let indexed = words.iter().copied().zip(0u32..);
+    let number = (u32::try_from(words.len()).ok()?, CLAIM_COUNT_INDEX);
+    indexed
+        .chain([number])
+        .zip(counts)
+        .map(|((word, index), count)| {
+            let tuple = [F::from_canonical_u32(index), F::from_canonical_u32(word)];
+            challenges.fraction(Bus::Claim, *count, &tuple)
+        })
+        .sum()
+}
