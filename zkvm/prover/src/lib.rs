@@ -1,5 +1,5 @@
 //! Proves MIPS runs (`docs/prover.md`).
-
+pub mod kernel;
 pub mod pool;
 pub mod rom;
 pub mod recursion;
