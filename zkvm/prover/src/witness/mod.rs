@@ -3,6 +3,15 @@
 //! The executor knows ROM rows and nothing of MIPS, so what it runs is what the tables prove; tests hold it equal to the
 //! emulator at every instruction. It has its own memory, with the timestamp of each word's last access.
 
+mod executor;
+mod finals;
+mod memory;
+mod micro;
+#[cfg(test)]
+mod tests;
+
+pub use executor::{CLK_END, Choice, ExecError, Executor};
+
 /// What the CPU table needs of one micro-instruction.
 ///
 /// Timestamps `*_ts` are those of the *previous* access to the same register or word; this row's are
