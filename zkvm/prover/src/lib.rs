@@ -1,7 +1,8 @@
 //! Proves MIPS runs (`docs/prover.md`).
+pub mod estimate;
 pub mod kernel;
 pub mod pool;
-pub mod rom;
 pub mod recursion;
+pub mod rom;
 pub mod trace;
 pub mod witness;

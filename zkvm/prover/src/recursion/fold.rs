@@ -110,7 +110,12 @@ fn constrain(
     let last = one_hot(builder, before[acc::LAST_TABLE]);
     let not_after_cpu = builder.not(last[0]);
     let after_cpu_or_hint = builder.add(last[0].target, last[3].target);
-    let forbidden = [not_after_cpu.target, not_after_cpu.target, after_cpu_or_hint, last[0].target];
+    let forbidden = [
+        not_after_cpu.target,
+        not_after_cpu.target,
+        after_cpu_or_hint,
+        last[0].target,
+    ];
     for (bit, forbidden) in table.into_iter().zip(forbidden) {
         let here = builder.and(continues, bit);
         builder.assert_zero_if(here, forbidden);

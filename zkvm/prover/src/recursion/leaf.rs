@@ -100,7 +100,8 @@ impl LeafShape<'_> {
             let folds = own.reduction_arity_bits.len();
             if params.reduction_arity_bits.get(..folds) != Some(&own.reduction_arity_bits[..])
                 || own.final_poly_len() > params.final_poly_len()
-                || (0..params.reduction_arity_bits.len()).any(|i| (i < folds) != (height > self.fold_threshold(i)))
+                || (0..params.reduction_arity_bits.len())
+                    .any(|i| (i < folds) != (height > self.fold_threshold(i)))
             {
                 return shape(format!("log height {height} does not fit {}", self.heights.end()));
             }
@@ -196,7 +197,11 @@ pub(crate) fn constrain(builder: &mut CircuitBuilder<F, D>, shape: &LeafShape<'_
     let aux = join(builder, &openings.aux);
     let aux_next = join(builder, &openings.aux_next);
     let quotient = join(builder, &openings.quotient);
-    let publics: Vec<Ext> = targets.publics.iter().map(|&t| builder.convert_to_ext(t)).collect();
+    let publics: Vec<Ext> = targets
+        .publics
+        .iter()
+        .map(|&t| builder.convert_to_ext(t))
+        .collect();
     let (selectors, vanishing, zeta_n) = height.selectors(builder, shape, zeta);
     let combined = eval::combined(
         builder,
@@ -226,7 +231,13 @@ pub(crate) fn constrain(builder: &mut CircuitBuilder<F, D>, shape: &LeafShape<'_
     let batches = FriOpeningsTarget {
         batches: vec![
             FriOpeningBatchTarget {
-                values: [&openings.fixed[..], &openings.trace, &openings.aux, &openings.quotient].concat(),
+                values: [
+                    &openings.fixed[..],
+                    &openings.trace,
+                    &openings.aux,
+                    &openings.quotient,
+                ]
+                .concat(),
             },
             FriOpeningBatchTarget {
                 values: [&openings.trace_next[..], &openings.aux_next].concat(),
@@ -399,7 +410,12 @@ impl Height {
     }
 
     /// Zero caps for folds that this height does not make, zero coefficients beyond its own final polynomial.
-    fn close_padding(&self, builder: &mut CircuitBuilder<F, D>, shape: &LeafShape<'_>, fri: &FriProofTarget<D>) {
+    fn close_padding(
+        &self,
+        builder: &mut CircuitBuilder<F, D>,
+        shape: &LeafShape<'_>,
+        fri: &FriProofTarget<D>,
+    ) {
         for (i, cap) in fri.commit_phase_merkle_caps.iter().enumerate() {
             let made = self.above[shape.fold_threshold(i)];
             let unmade = builder.not(made);
@@ -409,7 +425,11 @@ impl Height {
         }
         let own_length = |height| shape.config.fri_params(height, false).final_poly_len();
         for (i, coefficient) in fri.final_poly.0.iter().enumerate() {
-            let shorter = shape.heights.clone().zip(&self.one_hot).filter(|(h, _)| own_length(*h) <= i);
+            let shorter = shape
+                .heights
+                .clone()
+                .zip(&self.one_hot)
+                .filter(|(h, _)| own_length(*h) <= i);
             let shorter: Vec<Target> = shorter.map(|(_, bit)| bit.target).collect();
             if shorter.is_empty() {
                 continue;

@@ -80,8 +80,14 @@ pub(crate) fn expect_same(
             "{what}: expected degree 2^{}, got 2^{}; gates too many: {:?}, missing: {:?}",
             expected.degree_bits(),
             got.degree_bits(),
-            found.iter().filter(|name| !wanted.contains(name)).collect::<Vec<_>>(),
-            wanted.iter().filter(|name| !found.contains(name)).collect::<Vec<_>>(),
+            found
+                .iter()
+                .filter(|name| !wanted.contains(name))
+                .collect::<Vec<_>>(),
+            wanted
+                .iter()
+                .filter(|name| !found.contains(name))
+                .collect::<Vec<_>>(),
         ),
     })
 }
