@@ -4,5 +4,15 @@ extern crate alloc;
 
 pub mod compressed;
 pub mod encoding;
+pub mod error;
 pub mod key;
+pub mod params;
+pub mod proof;
 pub mod run;
+pub mod shard;
+pub mod transcript;
+
+pub use error::VerifyError;
+pub use params::Params;
+pub use proof::{Openings, ShardProof};
+pub use shard::{ShardVerifier, verify_shard};
