@@ -1,11 +1,12 @@
-//! What a proof will cost, before it is made: the program is run once by the emulator, and its rows are counted from the
-//! executions of each instruction.
+//! What a proof will cost, before it is made: the executor makes the run's rows once, without keeping them.
 //!
 //! Owned invariant: the segment size follows from the memory budget alone, and a budget too small for any segment is
-//! refused with the least one that works. The figures are expectations; nothing of a proof depends on them but the size of
-//! its segments.
+//! refused with the least one that works. Nothing of a proof depends on these figures but the size of its segments.
 
-use zkvm_emulator::{Inputs, Machine, Profile, Program, Silent, Status, Stop, Unknown};
+use zkvm_emulator::{Inputs, Program, Status};
+
+use crate::rom::Rom;
+use crate::witness::{CLK_END, ExecError, Executor};
 
 /// Least log2 of a segment's rows: below, a segment costs more in openings than in rows.
 pub const LEAST_SEGMENT: usize = 12;
@@ -39,16 +40,33 @@ pub struct Workload {
     pub steps: u64,
     /// How it ends.
     pub status: Status,
-    /// Micro-instructions, expected from the executions of each instruction.
+    /// Rows of Cpu: micro-instructions.
     pub rows: u64,
+    /// Words of memory that are read or written.
+    pub words: u64,
+    /// Words of preimages that are read.
+    pub hints: u64,
 }
 
 /// Why there is no estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EstimateError {
     /// A preimage is missing.
-    #[error("{0}; add its 64-byte message to the preimages")]
-    Preimage(#[from] Unknown),
+    #[error("step {step} cannot be executed: {error}; add its 64-byte message to the preimages")]
+    Preimage {
+        /// Steps before it.
+        step: u64,
+        /// The row that reads it.
+        error: ExecError,
+    },
+    /// The run cannot be made into rows.
+    #[error("step {step} has no rows: {error}")]
+    Execution {
+        /// Steps before it.
+        step: u64,
+        /// Why.
+        error: ExecError,
+    },
     /// The program does not end in time, so there is nothing to prove.
     #[error(
         "the program has not ended after {steps} steps, expected an end; raise the step limit or shorten the run"
@@ -58,9 +76,11 @@ pub enum EstimateError {
         steps: u64,
     },
     /// The run is longer than a proof can cover.
-    #[error("the run takes about {rows} rows, expected fewer than {most}; split the claim into shorter runs")]
+    #[error(
+        "the run takes {rows} rows or more, expected fewer than {most}; split the claim into shorter runs"
+    )]
     TooLong {
-        /// Expected rows.
+        /// Rows made.
         rows: u64,
         /// Rows at which proofs end.
         most: u64,
@@ -75,48 +95,50 @@ pub enum EstimateError {
     },
 }
 
-/// Stretch of steps between two reports of progress.
-const STRETCH: u64 = 1 << 22;
+/// Rows between two reports of progress.
+const STRETCH: u64 = 1 << 20;
 
 impl Workload {
-    /// Runs `program` to its end, at most `limit` steps, and counts rows: `rows_of` gives those of the instruction at a
-    /// word of code. `progress` is told the steps made so far.
+    /// Runs `program` to its end, at most `limit` steps; `rom` is its ROM. `progress` is told the steps made so far.
     ///
     /// # Errors
     /// If a preimage is missing or the program does not end in time.
     pub fn measure(
         program: &Program,
+        rom: &Rom,
         inputs: &Inputs,
         limit: u64,
-        rows_of: impl Fn(usize) -> u64,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, EstimateError> {
-        let mut silent = Silent;
-        let mut profile = Profile::new(program, &mut silent);
-        let mut machine = Machine::new(program.clone(), inputs.clone());
+        let mut executor = Executor::new(program, rom, inputs.clone());
+        let mut rows: u64 = 0;
         loop {
-            let until = limit.min(machine.step().saturating_add(STRETCH));
-            let stop = machine.run_observed(until, &mut profile)?;
-            if let Stop::Ended(status) = stop {
-                let steps = machine.end().unwrap_or(machine.step());
-                let rows = profile
-                    .counts()
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, count)| **count > 0)
-                    .map(|(index, count)| count.saturating_mul(rows_of(index)))
-                    .fold(0u64, u64::saturating_add);
-                // A fetch fault runs no instruction and takes a row.
-                let rows = rows.max(steps);
-                return Ok(Workload { steps, status, rows });
+            let step = executor.steps();
+            match executor.next_row() {
+                Ok(Some(_)) => rows += 1,
+                Ok(None) => break,
+                Err(error @ ExecError::MissingPreimage { .. }) => {
+                    return Err(EstimateError::Preimage { step, error });
+                }
+                Err(ExecError::TooLong) => {
+                    return Err(EstimateError::TooLong { rows, most: CLK_END });
+                }
+                Err(error) => return Err(EstimateError::Execution { step, error }),
             }
-            if machine.step() >= limit {
-                return Err(EstimateError::Endless {
-                    steps: machine.step(),
-                });
+            if step >= limit {
+                return Err(EstimateError::Endless { steps: step });
             }
-            progress(machine.step());
+            if rows.is_multiple_of(STRETCH) {
+                progress(step);
+            }
         }
+        Ok(Workload {
+            steps: executor.steps(),
+            status: executor.status(),
+            rows,
+            words: executor.touched().count() as u64,
+            hints: executor.hints().len() as u64,
+        })
     }
 }
 
@@ -177,7 +199,7 @@ impl Estimate {
 #[cfg(test)]
 mod tests {
     use zkvm_emulator::assembler::{Assembler, SYSCALL, register::*};
-    use zkvm_emulator::{ClaimWords, CodeRange, PagedMemory, Preimages};
+    use zkvm_emulator::{CodeRange, Machine, PagedMemory, Silent};
 
     use super::*;
 
@@ -192,6 +214,8 @@ mod tests {
             steps: rows,
             status: Status::Accepted,
             rows,
+            words: 0,
+            hints: 0,
         }
     }
 
@@ -226,49 +250,65 @@ mod tests {
         })
     }
 
-    #[test]
-    fn rows_are_those_of_the_executed_instructions() {
-        let program = countdown(10);
-        let inputs = Inputs::default();
-        let one = Workload::measure(&program, &inputs, 1 << 20, |_| 1, &mut |_| ()).unwrap();
-        assert_eq!((one.status, one.rows), (Status::Accepted, one.steps));
-        // Only the last instruction takes 7 rows; it is run once.
-        let last = program.code().words() as usize - 1;
-        let rows = |index| if index == last { 7 } else { 1 };
-        let other = Workload::measure(&program, &inputs, 1 << 20, rows, &mut |_| ()).unwrap();
-        assert_eq!((other.steps, other.rows), (one.steps, one.rows + 6));
-        let longer = Workload::measure(&countdown(11), &inputs, 1 << 20, |_| 1, &mut |_| ()).unwrap();
-        assert_eq!(longer.steps, one.steps + 3);
+    fn measure(program: &Program, limit: u64) -> Result<Workload, EstimateError> {
+        let rom = Rom::new(program);
+        Workload::measure(program, &rom, &Inputs::default(), limit, &mut |_| ())
     }
 
     #[test]
-    fn runs_without_an_end_are_refused() {
+    fn a_run_is_counted_as_the_emulator_makes_it() {
+        let program = countdown(10);
+        let counted = measure(&program, 1 << 20).unwrap();
+        let mut machine = Machine::new(program, Inputs::default());
+        machine.run(1 << 20, &mut Silent).unwrap();
+        assert_eq!(
+            (Some(counted.steps), counted.status),
+            (machine.end(), Status::Accepted)
+        );
+        assert!(counted.rows >= counted.steps, "a step takes a row at least");
+        assert_eq!((counted.words, counted.hints), (0, 0));
+        let longer = measure(&countdown(11), 1 << 20).unwrap();
+        assert_eq!(longer.steps, counted.steps + 3);
+        assert!(longer.rows >= counted.rows + 3);
+    }
+
+    #[test]
+    fn runs_that_do_not_end_in_time_are_refused() {
         let endless = program(|code| {
             code.label("loop").j("loop").nop();
         });
-        let mut seen = Vec::new();
-        let limit = 3 * STRETCH + 1;
-        let measured = Workload::measure(&endless, &Inputs::default(), limit, |_| 1, &mut |step| {
-            seen.push(step)
-        });
-        assert_eq!(measured, Err(EstimateError::Endless { steps: limit }));
-        assert_eq!(seen, [STRETCH, 2 * STRETCH, 3 * STRETCH]);
+        assert_eq!(
+            measure(&endless, 1000),
+            Err(EstimateError::Endless { steps: 1000 })
+        );
+        let program = countdown(10);
+        let steps = measure(&program, 1 << 20).unwrap().steps;
+        assert!(measure(&program, steps).is_ok());
+        assert_eq!(
+            measure(&program, steps - 1),
+            Err(EstimateError::Endless { steps: steps - 1 })
+        );
     }
 
     #[test]
     fn a_missing_preimage_names_its_step() {
         let asking = program(|code| {
-            code.li(A0, 0x2_0000)
+            code.li(A0, 0x1_0000)
                 .addiu(A1, ZERO, 0)
                 .li(V0, 9002)
                 .word(SYSCALL)
                 .nop();
         });
-        let inputs = Inputs::new(ClaimWords::default(), Preimages::new());
-        let error = Workload::measure(&asking, &inputs, 100, |_| 1, &mut |_| ()).unwrap_err();
+        let mut machine = Machine::new(asking.clone(), Inputs::default());
+        let step = machine.run(100, &mut Silent).unwrap_err().step;
+        let error = measure(&asking, 100).unwrap_err();
+        assert!(
+            matches!(error, EstimateError::Preimage { step: named, .. } if named == step),
+            "{error}"
+        );
         let text = error.to_string();
         assert!(
-            text.starts_with("step ") && text.contains("no preimage is known"),
+            text.contains("the digest at 0x00010000, which is not known"),
             "{text}"
         );
         assert!(
