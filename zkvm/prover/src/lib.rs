@@ -1,4 +1,5 @@
 //! Proves MIPS runs (`docs/prover.md`).
+pub mod core;
 pub mod estimate;
 pub mod kernel;
 pub mod pool;
