@@ -17,8 +17,9 @@ use plonky2::hash::hash_types::HashOut;
 use plonky2::hash::merkle_proofs::MerkleProof;
 use plonky2::hash::merkle_tree::MerkleCap;
 use plonky2::hash::poseidon::PoseidonHash;
-use zkvm_air::{E, F};
+use zkvm_air::{E, F, TableId};
 
+use crate::proof::{Openings, ShardProof};
 use crate::run::{Cap, Digest};
 
 /// Why bytes are not what they should be.
@@ -197,6 +198,29 @@ impl Writer {
         }
         self.extensions(&proof.final_poly.coeffs);
         self.element(proof.pow_witness);
+    }
+
+    /// A shard's proof.
+    pub fn shard(&mut self, shard: &ShardProof) {
+        self.u8(shard.table as u8);
+        self.u32(u32::try_from(shard.log_height).expect("a log height is a number below 64"));
+        self.elements(&shard.publics);
+        for cap in [&shard.trace_cap, &shard.aux_cap, &shard.quotient_cap] {
+            self.cap(cap);
+        }
+        self.extension(shard.sum);
+        let openings = &shard.openings;
+        for list in [
+            &openings.fixed,
+            &openings.trace,
+            &openings.trace_next,
+            &openings.aux,
+            &openings.aux_next,
+            &openings.quotient,
+        ] {
+            self.extensions(list);
+        }
+        self.fri(&shard.fri);
     }
 }
 
@@ -399,6 +423,35 @@ impl<'a> Reader<'a> {
             })?,
             final_poly: PolynomialCoeffs::new(self.extensions("final polynomial")?),
             pow_witness: self.element()?,
+        })
+    }
+
+    /// A shard's proof. Its shape is for the verifier to check.
+    ///
+    /// # Errors
+    /// If there is no such table, a list is longer than any proof's or an element is not canonical.
+    pub fn shard(&mut self) -> Result<ShardProof, EncodingError> {
+        let table = u64::from(self.u8()?);
+        Ok(ShardProof {
+            table: TableId::from_number(table).ok_or(EncodingError::Value {
+                what: "table",
+                got: table,
+            })?,
+            log_height: self.u32()? as usize,
+            publics: self.elements("publics", MAX_ROW)?,
+            trace_cap: self.cap()?,
+            aux_cap: self.cap()?,
+            quotient_cap: self.cap()?,
+            sum: self.extension()?,
+            openings: Openings {
+                fixed: self.extensions("openings")?,
+                trace: self.extensions("openings")?,
+                trace_next: self.extensions("openings")?,
+                aux: self.extensions("openings")?,
+                aux_next: self.extensions("openings")?,
+                quotient: self.extensions("openings")?,
+            },
+            fri: self.fri()?,
         })
     }
 }

@@ -4,12 +4,19 @@
 //! the dispute's digest of the same ELF file. Owns the invariant that the digest covers all of it. Who holds the ELF file
 //! recomputes the key; who does not, trusts whoever made it.
 
+use alloc::vec::Vec;
+
 use plonky2::field::types::Field;
 use plonky2::hash::poseidon::PoseidonHash;
 use plonky2::plonk::config::Hasher;
-use zkvm_air::F;
+use zkvm_air::{F, TableId};
 
+use crate::encoding::{EncodingError, Reader, Writer};
+use crate::params::{CAP_LEN, log_heights};
 use crate::run::{Cap, Digest, VERSION, cap_digest};
+
+/// First bytes of an encoded key.
+const MAGIC: u32 = u32::from_le_bytes(*b"tpvk");
 
 /// What a verifier must know of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,5 +46,43 @@ impl VerifyingKey {
                 .map(|word| F::from_canonical_u32(u32::from_be_bytes([word[0], word[1], word[2], word[3]]))),
         );
         PoseidonHash::hash_no_pad(&input)
+    }
+
+    /// The key's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(MAGIC, VERSION);
+        writer.cap(&self.fixed_cap);
+        writer.u8(u8::try_from(self.log_height).expect("a log height is a number below 64"));
+        writer.u32(self.entry);
+        writer.raw(&self.program);
+        writer.finish()
+    }
+
+    /// The key that has these bytes.
+    ///
+    /// # Errors
+    /// If they are not the encoding of a key; whose key it is, its digest tells.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EncodingError> {
+        let mut reader = Reader::new(bytes, MAGIC, VERSION)?;
+        let key = VerifyingKey {
+            fixed_cap: reader.cap()?,
+            log_height: reader.u8()?.into(),
+            entry: reader.u32()?,
+            program: reader.raw()?,
+        };
+        reader.finish()?;
+        if key.fixed_cap.0.len() != CAP_LEN {
+            return Err(EncodingError::Value {
+                what: "number of the cap's digests",
+                got: key.fixed_cap.0.len() as u64,
+            });
+        }
+        if !log_heights(TableId::Static).contains(&key.log_height) {
+            return Err(EncodingError::Value {
+                what: "log height of Static",
+                got: key.log_height as u64,
+            });
+        }
+        Ok(key)
     }
 }

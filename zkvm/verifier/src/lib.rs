@@ -3,6 +3,7 @@
 extern crate alloc;
 
 pub mod compressed;
+pub mod core;
 pub mod encoding;
 pub mod error;
 pub mod key;
