@@ -188,7 +188,7 @@ mod tests {
     #[should_panic(expected = "says nothing")]
     fn constant_constraint_panics() {
         let mut b = builder();
-        b.assert_zero("nothing", b.local(0) * 0);
+        b.assert_zero("nothing", b.local(0) * Expr::zero());
         b.build();
     }
 

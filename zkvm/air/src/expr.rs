@@ -252,8 +252,11 @@ mod tests {
             (Expr::constant(3) * 4 - 2 + 1).as_constant(),
             Some(F::from_canonical_u64(11))
         );
-        assert_eq!((x(0) * 0).degree(), 0);
-        assert_eq!((x(0) * 1 + 0 - 0).identity_node(), Some(0));
+        assert_eq!((x(0) * Expr::zero()).degree(), 0);
+        assert_eq!(
+            (x(0) * Expr::one() + Expr::zero() - F::ZERO).identity_node(),
+            Some(0)
+        );
         assert_eq!((Expr::zero() - x(0)).degree(), 1);
     }
 

@@ -341,14 +341,14 @@ fn reference_columns_satisfy_the_logup_constraints() {
     let tape = Tape::constraints(&table);
     let broken = |aux: &[Vec<E>], sum: E| -> usize {
         let mut broken = 0;
-        for row in 0..8 {
+        for (row, &cell_fixed) in fixed[0].iter().enumerate() {
             let cell = |row: usize| [trace[0][row], trace[1][row]];
             let aux_at = |row: usize| aux.iter().map(|c| c[row]).collect::<Vec<_>>();
             let (next_row, Logup { beta, gamma }) = ((row + 1) % 8, challenges);
             let inputs = Inputs {
                 local: &cell(row),
                 next: &cell(next_row),
-                fixed: &[fixed[0][row]],
+                fixed: &[cell_fixed],
                 publics: &[],
                 aux: &aux_at(row),
                 aux_next: &aux_at(next_row),

@@ -185,3 +185,7 @@ impl Point {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "shard_test.rs"]
+mod tests;
