@@ -20,6 +20,12 @@ pub const FINAL_POLY_LEN: usize = 64;
 pub const GREATEST_LOG_HEIGHT: usize = 22;
 /// A shard has at most 2^this openings.
 pub const LOG_OPENINGS: u32 = 10;
+/// A row has at most 2^this bus terms.
+pub const LOG_TERMS: u32 = 7;
+/// A tuple has at most 2^this elements.
+pub const LOG_TUPLE: u32 = 4;
+/// A table has fewer than 2^this constraints, those of LogUp included.
+pub const LOG_CONSTRAINTS: u32 = 9;
 /// Rows of a run are fewer than 2^this.
 pub const LOG_ROWS_OF_RUN: u32 = 30;
 
@@ -114,8 +120,10 @@ impl Params {
 
     /// LogUp; powers of alpha; the point zeta. docs/prover-security.md has the terms.
     fn other_bits(&self) -> u32 {
-        let logup = (128 - 8 - LOG_ROWS_OF_RUN).saturating_add(self.grinding_bits);
-        logup.min(128 - 9).min(128 - GREATEST_LOG_HEIGHT as u32 - 2)
+        let logup = (128 - LOG_TERMS - LOG_TUPLE - LOG_ROWS_OF_RUN).saturating_add(self.grinding_bits);
+        logup
+            .min(128 - LOG_CONSTRAINTS)
+            .min(128 - GREATEST_LOG_HEIGHT as u32 - 2)
     }
 }
 
@@ -158,7 +166,7 @@ mod tests {
         };
         assert_eq!(params(50, 20, 16).conjectured_bits(), 70);
         assert_eq!(params(80, 0, 16).conjectured_bits(), 80);
-        assert_eq!(params(80, 20, 0).conjectured_bits(), 90);
+        assert_eq!(params(80, 20, 0).conjectured_bits(), 87);
         assert_eq!(params(1000, 20, 30).conjectured_bits(), 104);
         assert_eq!(params(1000, 20, 16).provable_bits(), 58);
     }
@@ -173,6 +181,42 @@ mod tests {
             let exact = (0.5 - (1.0 + 0.5 / m).log2(), 7.0 * (m + 0.5).log2() + 0.5);
             assert!((0.0..0.001).contains(&(exact.0 - f64::from(query) / 1000.0)));
             assert!((0.0..=0.001).contains(&(f64::from(loss) / 1000.0 - exact.1)));
+        }
+    }
+
+    /// The bounds that the bits are computed from hold for every table.
+    #[test]
+    fn tables_keep_within_the_bounds() {
+        use zkvm_air::tables::{cpu, hint, memory, static_table};
+        for table in [
+            cpu::table(),
+            static_table::table(),
+            memory::table(),
+            hint::table(),
+        ] {
+            let openings = table.fixed_width + 2 * (table.width + table.aux_width()) + 4;
+            let constraints = table.constraints().len() + table.helpers() + 3;
+            assert!(
+                openings <= 1 << LOG_OPENINGS,
+                "{:?}: {openings} openings",
+                table.id
+            );
+            assert!(
+                constraints < 1 << LOG_CONSTRAINTS,
+                "{:?}: {constraints} constraints",
+                table.id
+            );
+            assert!(
+                table.terms().len() <= 1 << LOG_TERMS,
+                "{:?}: {} terms",
+                table.id,
+                table.terms().len()
+            );
+            assert!(
+                zkvm_air::logup::longest_tuple(&table) <= 1 << LOG_TUPLE,
+                "{:?}",
+                table.id
+            );
         }
     }
 
