@@ -26,8 +26,10 @@ pub mod layout {
     pub const LAST_TABLE: usize = 32;
     /// Greatest word address of memory that started as zero.
     pub const MEMORY: usize = 33;
+    /// Rows of the shards so far.
+    pub const ROWS: usize = 34;
     /// All of them.
-    pub const COUNT: usize = 34;
+    pub const COUNT: usize = 35;
 
     /// Elements of a Cpu state: pc, next_pc, fetch, entry, step, clk.
     pub const STATE_LEN: usize = 6;

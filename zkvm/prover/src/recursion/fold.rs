@@ -138,17 +138,24 @@ fn constrain(
     let hash = builder.hash_n_to_hash_no_pad::<PoseidonHash>(hash);
     connect_all(builder, &after[acc::HASH], &hash.elements);
 
-    // Number of shards, challenges, sum.
-    let one = builder.one();
-    let shards = builder.mul_add(continues.target, before[acc::SHARDS], one);
-    builder.connect(after[acc::SHARDS], shards);
+    // Challenges.
     for (&new, &old) in shard[leaf::CHALLENGES].iter().zip(&before[acc::CHALLENGES]) {
         builder.conditional_assert_eq(continues.target, new, old);
     }
     connect_all(builder, &after[acc::CHALLENGES], &shard[leaf::CHALLENGES]);
-    for (i, &own) in shard[leaf::SUM].iter().enumerate() {
-        let sum = builder.mul_add(continues.target, before[acc::SUM.start + i], own);
-        builder.connect(after[acc::SUM.start + i], sum);
+
+    // Sums: shards, rows, LogUp.
+    let one = builder.one();
+    let [sum_low, sum_high] = [leaf::SUM.start, leaf::SUM.start + 1].map(|i| shard[i]);
+    let added = [
+        (acc::SHARDS, one),
+        (acc::ROWS, shard[leaf::ROWS]),
+        (acc::SUM.start, sum_low),
+        (acc::SUM.start + 1, sum_high),
+    ];
+    for (index, own) in added {
+        let sum = builder.mul_add(continues.target, before[index], own);
+        builder.connect(after[index], sum);
     }
 
     // Cpu's states.

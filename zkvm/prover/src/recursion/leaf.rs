@@ -9,20 +9,24 @@ use core::ops::RangeInclusive;
 
 use plonky2::field::extension::FieldExtension;
 use plonky2::field::types::Field;
+use plonky2::fri::FriParams;
 use plonky2::fri::proof::FriProofTarget;
 use plonky2::fri::structure::{
     FriBatchInfoTarget, FriInstanceInfoTarget, FriOpeningBatchTarget, FriOpeningsTarget, FriOracleInfo,
     FriPolynomialInfo,
 };
-use plonky2::fri::{FriConfig, FriParams};
 use plonky2::hash::hash_types::{HashOutTarget, MerkleCapTarget};
 use plonky2::hash::poseidon::PoseidonHash;
 use plonky2::iop::challenger::RecursiveChallenger;
 use plonky2::iop::target::{BoolTarget, Target};
 use plonky2::plonk::circuit_builder::CircuitBuilder;
+use zkvm_air::tape::{Inputs, Selectors, Tape};
 use zkvm_air::{E, F, Table};
+use zkvm_verifier::Params;
+use zkvm_verifier::params::CAP_HEIGHT;
+use zkvm_verifier::proof::{QUOTIENT_WIDTH, oracle_widths};
 
-use super::eval::{self, Cells, Challenges, Ext, Selectors};
+use super::eval::{Circuit, Ext};
 use super::{C, D, RecursionError};
 
 /// Where the leaf's public inputs stand.
@@ -45,8 +49,10 @@ pub(crate) mod layout {
     pub(crate) const CHALLENGES: Range<usize> = 30..34;
     /// The shard's sum.
     pub(crate) const SUM: Range<usize> = 34..36;
+    /// The shard's number of rows.
+    pub(crate) const ROWS: usize = 36;
     /// All of them.
-    pub(crate) const COUNT: usize = 36;
+    pub(crate) const COUNT: usize = 37;
 }
 
 /// Openings of a shard at zeta and at g zeta.
@@ -76,18 +82,18 @@ pub(crate) struct LeafTargets {
     pub(crate) fri: FriProofTarget<D>,
 }
 
-/// A table, the FRI parameters of its shards, and the log heights that its circuit takes.
+/// A table, the parameters of its shards, and the log heights that its circuit takes.
 #[derive(Clone, Debug)]
 pub(crate) struct LeafShape<'a> {
     pub(crate) table: &'a Table,
-    pub(crate) config: FriConfig,
+    pub(crate) params: Params,
     pub(crate) heights: RangeInclusive<usize>,
 }
 
 impl LeafShape<'_> {
     /// Checks that a proof of any height can be padded to the greatest.
     pub(crate) fn check(&self) -> Result<(), RecursionError> {
-        let params = self.params();
+        let params = self.fri_params();
         let shape = |reason: String| Err(RecursionError::Shape { reason });
         if self.heights.is_empty() || self.heights.clone().count() > 16 {
             return shape(format!("expected 1 to 16 log heights, got {:?}", self.heights));
@@ -96,7 +102,7 @@ impl LeafShape<'_> {
             return shape(format!("expected at most 16 publics, got {}", self.table.publics));
         }
         for height in self.heights.clone() {
-            let own = self.config.fri_params(height, false);
+            let own = self.params.fri_params(height);
             let folds = own.reduction_arity_bits.len();
             if params.reduction_arity_bits.get(..folds) != Some(&own.reduction_arity_bits[..])
                 || own.final_poly_len() > params.final_poly_len()
@@ -109,32 +115,21 @@ impl LeafShape<'_> {
         Ok(())
     }
 
-    fn params(&self) -> FriParams {
-        self.config.fri_params(*self.heights.end(), false)
+    fn fri_params(&self) -> FriParams {
+        self.params.fri_params(*self.heights.end())
     }
 
     /// plonky2's circuit makes fold `i` exactly for log heights above this.
     fn fold_threshold(&self, i: usize) -> usize {
-        let params = self.params();
+        let params = self.fri_params();
         params.final_poly_bits() + params.reduction_arity_bits[..i].iter().sum::<usize>()
     }
-
-    fn oracles(&self) -> Vec<usize> {
-        let fixed = (self.table.fixed_width > 0).then_some(self.table.fixed_width);
-        fixed
-            .into_iter()
-            .chain([self.table.width, self.table.aux_width(), QUOTIENT])
-            .collect()
-    }
 }
-
-/// Quotient columns in F: two chunks in E.
-const QUOTIENT: usize = 4;
 
 impl LeafTargets {
     /// Allocates what the prover fills in. Must come first in `builder`.
     pub(crate) fn add(builder: &mut CircuitBuilder<F, D>, shape: &LeafShape<'_>) -> Self {
-        let (table, cap_height) = (shape.table, shape.config.cap_height);
+        let table = shape.table;
         Self {
             heights: shape
                 .heights
@@ -142,10 +137,10 @@ impl LeafTargets {
                 .map(|_| builder.add_virtual_bool_target_unsafe())
                 .collect(),
             publics: builder.add_virtual_targets(table.publics),
-            fixed_cap: (table.fixed_width > 0).then(|| builder.add_virtual_cap(cap_height)),
-            trace_cap: builder.add_virtual_cap(cap_height),
-            aux_cap: builder.add_virtual_cap(cap_height),
-            quotient_cap: builder.add_virtual_cap(cap_height),
+            fixed_cap: (table.fixed_width > 0).then(|| builder.add_virtual_cap(CAP_HEIGHT)),
+            trace_cap: builder.add_virtual_cap(CAP_HEIGHT),
+            aux_cap: builder.add_virtual_cap(CAP_HEIGHT),
+            quotient_cap: builder.add_virtual_cap(CAP_HEIGHT),
             beta: builder.add_virtual_extension_target(),
             gamma: builder.add_virtual_extension_target(),
             sum: builder.add_virtual_extension_target(),
@@ -155,9 +150,9 @@ impl LeafTargets {
                 trace_next: builder.add_virtual_extension_targets(table.width),
                 aux: builder.add_virtual_extension_targets(table.aux_width()),
                 aux_next: builder.add_virtual_extension_targets(table.aux_width()),
-                quotient: builder.add_virtual_extension_targets(QUOTIENT),
+                quotient: builder.add_virtual_extension_targets(QUOTIENT_WIDTH),
             },
-            fri: builder.add_virtual_fri_proof(&shape.oracles(), &shape.params()),
+            fri: builder.add_virtual_fri_proof(&oracle_widths(table), &shape.fri_params()),
         }
     }
 }
@@ -203,25 +198,18 @@ pub(crate) fn constrain(builder: &mut CircuitBuilder<F, D>, shape: &LeafShape<'_
         .map(|&t| builder.convert_to_ext(t))
         .collect();
     let (selectors, vanishing, zeta_n) = height.selectors(builder, shape, zeta);
-    let combined = eval::combined(
-        builder,
-        table,
-        &Cells {
-            local: &openings.trace,
-            next: &openings.trace_next,
-            fixed: &openings.fixed,
-            publics: &publics,
-            aux: &aux,
-            aux_next: &aux_next,
-        },
-        &selectors,
-        &Challenges {
-            beta: targets.beta,
-            gamma: targets.gamma,
-            alpha,
-            sum: targets.sum,
-        },
-    );
+    let inputs = Inputs::<Circuit<'_>> {
+        local: &openings.trace,
+        next: &openings.trace_next,
+        fixed: &openings.fixed,
+        publics: &publics,
+        aux: &aux,
+        aux_next: &aux_next,
+        beta: targets.beta,
+        gamma: targets.gamma,
+        sum: targets.sum,
+    };
+    let combined = Tape::constraints(table).fold(&mut Circuit(builder), &inputs, &alpha, &selectors);
     let quotient = builder.mul_add_extension(quotient[1], zeta_n, quotient[0]);
     let divided = builder.mul_extension(quotient, vanishing);
     builder.connect_extension(combined, divided);
@@ -250,9 +238,9 @@ pub(crate) fn constrain(builder: &mut CircuitBuilder<F, D>, shape: &LeafShape<'_
         &fri.commit_phase_merkle_caps,
         &fri.final_poly,
         fri.pow_witness,
-        &shape.config,
+        &shape.params.fri_config(),
     );
-    let oracles = shape.oracles();
+    let oracles = oracle_widths(table);
     let columns = |oracle: usize| FriPolynomialInfo::from_range(oracle, 0..oracles[oracle]);
     let trace = oracles.len() - 3;
     let instance = FriInstanceInfoTarget {
@@ -286,16 +274,16 @@ pub(crate) fn constrain(builder: &mut CircuitBuilder<F, D>, shape: &LeafShape<'_
         &challenges,
         &caps,
         fri,
-        &shape.params(),
+        &shape.fri_params(),
         height.log,
         &height.above,
         *shape.heights.start(),
     );
 
-    register(builder, targets, id, height.log);
+    register(builder, targets, id, &height);
 }
 
-fn register(builder: &mut CircuitBuilder<F, D>, targets: &LeafTargets, id: Target, height: Target) {
+fn register(builder: &mut CircuitBuilder<F, D>, targets: &LeafTargets, id: Target, height: &Height) {
     let zero = builder.zero();
     let digest = |builder: &mut CircuitBuilder<F, D>, cap: &MerkleCapTarget| -> HashOutTarget {
         let elements = cap.0.iter().flat_map(|hash| hash.elements).collect();
@@ -310,7 +298,7 @@ fn register(builder: &mut CircuitBuilder<F, D>, targets: &LeafTargets, id: Targe
     let mut publics = targets.publics.clone();
     publics.resize(layout::PUBLICS.len(), zero);
     let all = [
-        &[id, height][..],
+        &[id, height.log][..],
         &publics,
         &publics_hash.elements,
         &fixed,
@@ -318,6 +306,7 @@ fn register(builder: &mut CircuitBuilder<F, D>, targets: &LeafTargets, id: Targe
         &targets.beta.0,
         &targets.gamma.0,
         &targets.sum.0,
+        &[height.rows],
     ]
     .concat();
     assert_eq!(all.len(), layout::COUNT, "the layout is fixed");
@@ -328,6 +317,7 @@ fn register(builder: &mut CircuitBuilder<F, D>, targets: &LeafTargets, id: Targe
 struct Height {
     one_hot: Vec<BoolTarget>,
     log: Target,
+    rows: Target,
     /// g of this height.
     generator: Target,
     /// Bit i says that the log height is above i.
@@ -352,11 +342,13 @@ impl Height {
             .collect();
         let mut this = Self {
             log: one,
+            rows: one,
             generator: one,
             one_hot,
             above,
         };
         this.log = this.select(builder, shape, F::from_canonical_usize);
+        this.rows = this.select(builder, shape, |h| F::from_canonical_u64(1 << h));
         this.generator = this.select(builder, shape, F::primitive_root_of_unity);
         this
     }
@@ -381,7 +373,7 @@ impl Height {
         builder: &mut CircuitBuilder<F, D>,
         shape: &LeafShape<'_>,
         zeta: Ext,
-    ) -> (Selectors, Ext, Ext) {
+    ) -> (Selectors<Ext>, Ext, Ext) {
         let mut zeta_n = builder.zero_extension();
         let mut power = builder.exp_power_of_2_extension(zeta, *shape.heights.start());
         for bit in &self.one_hot {
@@ -423,7 +415,7 @@ impl Height {
                 zero_if(builder, unmade.target, element);
             }
         }
-        let own_length = |height| shape.config.fri_params(height, false).final_poly_len();
+        let own_length = |height| shape.params.fri_params(height).final_poly_len();
         for (i, coefficient) in fri.final_poly.0.iter().enumerate() {
             let shorter = shape
                 .heights

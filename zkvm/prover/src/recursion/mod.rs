@@ -4,12 +4,16 @@
 //! the run. The invariant: what these circuits accept, the native verifier accepts. An attacker looks for a check that
 //! the native verifier makes and a circuit does not.
 
+mod circuits;
 mod eval;
 mod fold;
 mod leaf;
+#[cfg(test)]
+mod reference;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use plonky2::plonk::config::PoseidonGoldilocksConfig;
 

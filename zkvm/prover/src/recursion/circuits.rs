@@ -1,0 +1,277 @@
+//! Built circuits, and the proofs made with them.
+
+use core::fmt::Display;
+use core::ops::RangeInclusive;
+
+use plonky2::field::types::Field;
+use plonky2::fri::proof::FriProofTarget;
+use plonky2::gates::gate::GateRef;
+use plonky2::hash::hash_types::{HashOut, MerkleCapTarget};
+use plonky2::iop::witness::{PartialWitness, WitnessWrite};
+use plonky2::plonk::circuit_builder::CircuitBuilder;
+use plonky2::plonk::circuit_data::CircuitData;
+use plonky2::plonk::proof::{ProofWithPublicInputs, ProofWithPublicInputsTarget};
+use zkvm_air::{F, Table, TableId};
+use zkvm_verifier::Params;
+use zkvm_verifier::compressed::layout as acc;
+
+use super::fold::{self, FoldTargets};
+use super::leaf::{self, LeafShape, LeafTargets};
+use super::witness::{self, Shard};
+use super::{C, D, RecursionError, shape};
+
+/// A proof of a circuit.
+pub(crate) type Proof = ProofWithPublicInputs<F, C, D>;
+
+/// What the circuits depend on.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan<'a> {
+    /// Tables in the order of their numbers.
+    pub(crate) tables: [&'a Table; TableId::ALL.len()],
+    /// Log heights of each.
+    pub(crate) heights: [RangeInclusive<usize>; TableId::ALL.len()],
+    /// Of shards.
+    pub(crate) params: Params,
+    /// log2 of the gates of every leaf circuit.
+    pub(crate) leaf_degree_bits: usize,
+    /// log2 of the gates of the fold circuit.
+    pub(crate) fold_degree_bits: usize,
+}
+
+impl Plan<'_> {
+    pub(crate) fn leaf(&self, id: TableId) -> LeafShape<'_> {
+        let i = id as usize;
+        LeafShape {
+            table: self.tables[i],
+            params: self.params,
+            heights: self.heights[i].clone(),
+        }
+    }
+}
+
+/// The circuit of a table.
+pub(crate) struct LeafCircuit {
+    pub(crate) data: CircuitData<F, C, D>,
+    targets: LeafTargets,
+    table: Table,
+    params: Params,
+    heights: RangeInclusive<usize>,
+}
+
+impl LeafCircuit {
+    /// Builds it and pads it to the common degree.
+    pub(crate) fn build(
+        shape: &LeafShape<'_>,
+        gates: &[GateRef<F, D>],
+        degree_bits: usize,
+    ) -> Result<Self, RecursionError> {
+        shape.check()?;
+        let mut builder = CircuitBuilder::<F, D>::new(shape::config());
+        let targets = LeafTargets::add(&mut builder, shape);
+        leaf::constrain(&mut builder, shape, &targets);
+        shape::pad(&mut builder, gates, degree_bits);
+        Ok(Self::with(shape, targets, builder.build::<C>()))
+    }
+
+    /// The circuit of `shape` whose data were built before.
+    pub(crate) fn from_data(shape: &LeafShape<'_>, data: CircuitData<F, C, D>) -> Self {
+        let mut builder = CircuitBuilder::<F, D>::new(shape::config());
+        let targets = LeafTargets::add(&mut builder, shape);
+        Self::with(shape, targets, data)
+    }
+
+    fn with(shape: &LeafShape<'_>, targets: LeafTargets, data: CircuitData<F, C, D>) -> Self {
+        Self {
+            data,
+            targets,
+            table: shape.table.clone(),
+            params: shape.params,
+            heights: shape.heights.clone(),
+        }
+    }
+
+    /// Proves that the shard's proof is accepted.
+    pub(crate) fn prove(&self, shard: &Shard<'_>) -> Result<Proof, RecursionError> {
+        let proof = shard.proof;
+        proof
+            .check_shape(&self.table, &self.params)
+            .map_err(unsatisfied("leaf"))?;
+        if self.targets.fixed_cap.is_some() != shard.fixed_cap.is_some()
+            || !self.heights.contains(&proof.log_height)
+        {
+            return Err(unsatisfied("leaf")(
+                "fixed columns or log height are not the circuit's",
+            ));
+        }
+        let mut witness = PartialWitness::new();
+        let height = proof.log_height - self.heights.start();
+        witness::set_leaf(&mut witness, &self.targets, height, shard).map_err(unsatisfied("leaf"))?;
+        prove(&self.data, witness, "leaf")
+    }
+}
+
+/// The fold circuit.
+pub(crate) struct FoldCircuit {
+    pub(crate) data: CircuitData<F, C, D>,
+    targets: FoldTargets,
+}
+
+impl FoldCircuit {
+    /// Builds it for `leaves` in the order of table numbers.
+    pub(crate) fn build(
+        gates: &[GateRef<F, D>],
+        degree_bits: usize,
+        leaves: &[LeafCircuit; TableId::ALL.len()],
+    ) -> Result<Self, RecursionError> {
+        let leaf = &leaves[0].data.common;
+        for other in &leaves[1..] {
+            shape::expect_same("leaf", leaf, &other.data.common)?;
+        }
+        let keys = leaves.each_ref().map(|leaf| leaf.data.verifier_only.clone());
+        let data = fold::build(gates, degree_bits, leaf, &keys)?;
+        Ok(Self::from_data(leaves, data))
+    }
+
+    /// The circuit over `leaves` whose data were built before.
+    pub(crate) fn from_data(leaves: &[LeafCircuit; TableId::ALL.len()], data: CircuitData<F, C, D>) -> Self {
+        let mut builder = CircuitBuilder::<F, D>::new(shape::config());
+        let targets = FoldTargets::add(&mut builder, &data.common, &leaves[0].data.common);
+        Self { data, targets }
+    }
+
+    /// Folds `leaf` onto `accumulator`, or starts with it under the header hash `header`.
+    pub(crate) fn prove(
+        &self,
+        header: HashOut<F>,
+        accumulator: Option<&Proof>,
+        leaf: &Proof,
+    ) -> Result<Proof, RecursionError> {
+        let mut witness = PartialWitness::new();
+        self.set(&mut witness, header, accumulator, leaf)
+            .map_err(unsatisfied("fold"))?;
+        prove(&self.data, witness, "fold")
+    }
+
+    fn set(
+        &self,
+        witness: &mut PartialWitness<F>,
+        header: HashOut<F>,
+        accumulator: Option<&Proof>,
+        leaf: &Proof,
+    ) -> anyhow::Result<()> {
+        let targets = &self.targets;
+        witness.set_bool_target(targets.continues, accumulator.is_some())?;
+        witness.set_target_arr(&targets.header, &header.elements)?;
+        witness.set_verifier_data_target(&targets.own, &self.data.verifier_only)?;
+        witness.set_proof_with_pis_target(&targets.leaf, leaf)?;
+        match accumulator {
+            Some(accumulator) => witness.set_proof_with_pis_target(&targets.accumulator, accumulator),
+            None => {
+                let own = &self.data.verifier_only;
+                let mut publics = vec![F::ZERO; acc::COUNT];
+                publics.extend(own.circuit_digest.elements);
+                publics.extend(own.constants_sigmas_cap.0.iter().flat_map(|h| h.elements));
+                set_nothing(witness, &targets.accumulator, &publics)
+            }
+        }
+    }
+}
+
+/// Leaves and fold.
+pub(crate) struct CircuitSet {
+    pub(crate) leaves: [LeafCircuit; TableId::ALL.len()],
+    pub(crate) fold: FoldCircuit,
+}
+
+impl CircuitSet {
+    /// Builds all of them; takes the better part of a minute.
+    pub(crate) fn build(plan: &Plan<'_>) -> Result<Self, RecursionError> {
+        let gates = shape::gates();
+        let mut leaves = Vec::with_capacity(TableId::ALL.len());
+        for id in TableId::ALL {
+            leaves.push(LeafCircuit::build(&plan.leaf(id), &gates, plan.leaf_degree_bits)?);
+        }
+        let Ok(leaves) = <[LeafCircuit; TableId::ALL.len()]>::try_from(leaves) else {
+            unreachable!("one leaf a table was pushed");
+        };
+        let fold = FoldCircuit::build(&gates, plan.fold_degree_bits, &leaves)?;
+        Ok(Self { leaves, fold })
+    }
+}
+
+fn prove(
+    data: &CircuitData<F, C, D>,
+    witness: PartialWitness<F>,
+    circuit: &'static str,
+) -> Result<Proof, RecursionError> {
+    let proof = data.prove(witness).map_err(unsatisfied(circuit))?;
+    data.verify(proof.clone()).map_err(unsatisfied(circuit))?;
+    Ok(proof)
+}
+
+fn unsatisfied<T: Display>(circuit: &'static str) -> impl Fn(T) -> RecursionError {
+    move |error| RecursionError::Unsatisfied {
+        circuit,
+        reason: error.to_string(),
+    }
+}
+
+/// Fills a proof that is not looked at with zeros.
+fn set_nothing(
+    witness: &mut PartialWitness<F>,
+    targets: &ProofWithPublicInputsTarget<D>,
+    publics: &[F],
+) -> anyhow::Result<()> {
+    witness.set_target_arr(&targets.public_inputs, publics)?;
+    let proof = &targets.proof;
+    let openings = &proof.openings;
+    let FriProofTarget {
+        commit_phase_merkle_caps,
+        query_round_proofs,
+        final_poly,
+        pow_witness,
+    } = &proof.opening_proof;
+    let caps = [
+        &proof.wires_cap,
+        &proof.plonk_zs_partial_products_cap,
+        &proof.quotient_polys_cap,
+    ];
+    for MerkleCapTarget(cap) in caps.into_iter().chain(commit_phase_merkle_caps) {
+        for &hash in cap {
+            witness.set_hash_target(hash, HashOut::ZERO)?;
+        }
+    }
+    let extensions = [
+        &openings.constants,
+        &openings.plonk_sigmas,
+        &openings.wires,
+        &openings.plonk_zs,
+        &openings.plonk_zs_next,
+        &openings.lookup_zs,
+        &openings.next_lookup_zs,
+        &openings.partial_products,
+        &openings.quotient_polys,
+        &final_poly.0,
+    ];
+    let steps = query_round_proofs.iter().flat_map(|round| &round.steps);
+    for &element in extensions
+        .into_iter()
+        .chain(steps.clone().map(|step| &step.evals))
+        .flatten()
+    {
+        witness.set_extension_target(element, Field::ZERO)?;
+    }
+    let leaves = query_round_proofs
+        .iter()
+        .flat_map(|round| &round.initial_trees_proof.evals_proofs);
+    for &element in leaves.clone().flat_map(|(leaf, _)| leaf).chain([pow_witness]) {
+        witness.set_target(element, F::ZERO)?;
+    }
+    let paths = leaves
+        .map(|(_, path)| path)
+        .chain(steps.map(|step| &step.merkle_proof));
+    for &hash in paths.flat_map(|path| &path.siblings) {
+        witness.set_hash_target(hash, HashOut::ZERO)?;
+    }
+    Ok(())
+}
