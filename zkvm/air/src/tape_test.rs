@@ -69,6 +69,17 @@ fn table() -> Table {
     b.build()
 }
 
+fn tables() -> [Table; 5] {
+    use crate::tables::{cpu, hint, memory, static_table};
+    [
+        table(),
+        cpu::table(),
+        static_table::table(),
+        memory::table(),
+        hint::table(),
+    ]
+}
+
 struct Point {
     columns: [Vec<F>; 4],
     aux: [Vec<E>; 2],
@@ -161,21 +172,30 @@ fn fold<A: Algebra<Ext = E>>(tape: &Tape, algebra: &mut A, p: &Point, lift: impl
 
 #[test]
 fn backends_agree_at_random_points() {
-    let table = table();
-    let tape = Tape::constraints(&table);
-    for _ in 0..20 {
-        let p = point(&table);
-        let expected = plain(&table, &p);
-        assert_eq!(fold(&tape, &mut Rows, &p, |v| v), expected);
-        assert_eq!(fold(&tape, &mut Extension, &p, E::from), expected);
+    for table in tables() {
+        let tape = Tape::constraints(&table);
+        for _ in 0..20 {
+            let p = point(&table);
+            let expected = plain(&table, &p);
+            assert_eq!(fold(&tape, &mut Rows, &p, |v| v), expected, "{:?}", table.id);
+            assert_eq!(
+                fold(&tape, &mut Extension, &p, E::from),
+                expected,
+                "{:?}",
+                table.id
+            );
+        }
     }
 }
 
 #[test]
 fn removal_of_any_constraint_or_term_changes_the_value() {
-    let table = table();
-    let p = point(&table);
-    let expected = fold(&Tape::constraints(&table), &mut Rows, &p, |v| v);
+    tables().iter().for_each(removals_change_the_value);
+}
+
+fn removals_change_the_value(table: &Table) {
+    let p = point(table);
+    let expected = fold(&Tape::constraints(table), &mut Rows, &p, |v| v);
     for i in 0..table.constraints().len() {
         let less = Tape::constraints(&table.without_constraint(i));
         assert_ne!(fold(&less, &mut Rows, &p, |v| v), expected, "constraint {i}");
@@ -264,9 +284,12 @@ fn equal_work_is_done_once_and_slots_are_reused() {
 /// is reached: differences of one order more vanish, differences of that order do not.
 #[test]
 fn degrees_are_kept_along_a_line() {
-    let table = table();
-    let tape = Tape::constraints(&table);
-    let (from, by) = (point(&table), point(&table));
+    tables().iter().for_each(degrees_are_kept);
+}
+
+fn degrees_are_kept(table: &Table) {
+    let tape = Tape::constraints(table);
+    let (from, by) = (point(table), point(table));
     let mut values = vec![Vec::new(); tape.outputs];
     let mut domains = vec![Domain::Every; tape.outputs];
     for t in 0..5u64 {
