@@ -2,7 +2,7 @@
 //!
 //! `docs/prover.md` is the specification. A table is built symbolically ([`TableBuilder`], [`Expr`]) and then read in
 //! three ways: row by row over the base field ([`check`], for tests of a table without any proving), as a straight-line
-//! program ([`tape`]) that the prover, the verifier and the recursion circuits run over their own kind of numbers, and
+//! program ([`tape`]) that prover and verifier run over their own kind of numbers, and
 //! as a list of bus terms ([`Term`]) from which the LogUp argument ([`logup`]) is made.
 //!
 //! The invariant of this crate: there is one source of each constraint. An attacker looks for a constraint that one of
