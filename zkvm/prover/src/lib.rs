@@ -5,5 +5,6 @@ pub mod kernel;
 pub mod pool;
 pub mod recursion;
 pub mod rom;
+pub mod stark;
 pub mod trace;
 pub mod witness;

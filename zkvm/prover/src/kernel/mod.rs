@@ -6,7 +6,7 @@
 //! Values may be non-canonical on the way in and on the way out, as plonky2's own are.
 
 pub mod fft;
-mod lanes;
+pub(crate) mod lanes;
 pub mod merkle;
 mod poseidon;
 pub mod slice;

@@ -5,7 +5,7 @@
 use zkvm_air::F;
 
 use super::lanes::Lanes;
-use super::{BEST, InstructionSet, dispatched};
+use super::{BEST, dispatched};
 
 /// Runs `vector` on whole vectors and `scalar` on what is left.
 ///
@@ -55,6 +55,7 @@ macro_rules! binary {
         #[cfg(test)]
         pub(super) mod $name {
             use super::*;
+            use crate::kernel::InstructionSet;
             /// The same with a chosen instruction set.
             pub(in crate::kernel) fn with(set: InstructionSet, out: &mut [F], a: &[F], b: &[F]) {
                 assert!(out.len() == a.len() && out.len() == b.len());

@@ -217,3 +217,36 @@ fn grinding_finds_the_first() {
     assert!((0..found).all(|x| response(x) >= bound));
     assert_eq!(grind(&state, 3, 7, u64::MAX), Some(F::ZERO));
 }
+
+/// Figures: `cargo test -p zkvm-prover --lib kernel::tests::speed -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    let (width, log) = (78, 16);
+    let columns: Vec<Vec<F>> = (0..width).map(|_| F::rand_vec(1 << log)).collect();
+    let views: Vec<&[F]> = columns.iter().map(|c| &c[..]).collect();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .expect("a pool");
+    for set in available() {
+        let start = std::time::Instant::now();
+        pool.install(|| hash_rows(set, &views));
+        let permutations = ((1usize << log) * usize::div_ceil(width, 8)) as f64;
+        println!(
+            "{set:?}: {:.0} ns a permutation on one core",
+            start.elapsed().as_secs_f64() * 1e9 / permutations
+        );
+        let transform = Transform::new(20);
+        let mut column = F::rand_vec(1 << 20);
+        let start = std::time::Instant::now();
+        for _ in 0..4 {
+            transform.coefficients_on(set, &mut column);
+            transform.values_on(set, &mut column);
+        }
+        println!(
+            "{set:?}: {:.1} ns an element of a transform of 2^20",
+            start.elapsed().as_secs_f64() * 1e9 / 8.0 / (1 << 20) as f64
+        );
+    }
+}
