@@ -1,6 +1,355 @@
-//! Core proofs: a whole run, shard by shard.
+//! Core proofs: a whole run, shard by shard, in two passes.
+//!
+//! The first pass executes the run segment by segment, lays out and commits each Cpu shard, then the tables that exist
+//! once a run. Only then are beta and gamma drawn, from all commitments ([`zkvm_verifier::run`]); the second pass argues
+//! each shard under them. What does not fit in memory between the passes is dropped and made again: execution is
+//! deterministic, and a shard made anew has the same commitment.
+//!
+//! Nothing here is trusted: whatever it does, [`zkvm_verifier::core::verify_core`] decides.
+
+use std::collections::BTreeMap;
+
+use plonky2::field::types::Field;
+use rayon::prelude::*;
+use zkvm_air::{F, Logup, TableId};
+use zkvm_emulator::{Inputs, Status as RunStatus};
+use zkvm_verifier::core::{CoreProof, table};
+use zkvm_verifier::run::{
+    Digest, ROWS_END, Statement, Status, absorb_shard, challenges, header_hash, is_ground,
+};
+use zkvm_verifier::{Params, ShardProof};
+
+use crate::key::ProvingKey;
+use crate::stark::{Commitment, Domain, Shard, ShardProver, StarkError};
+use crate::trace::counts::Counts;
+use crate::trace::cpu as cpu_trace;
+use crate::trace::hint::HintTraceError;
+use crate::witness::{ExecError, Executor, Segment};
+
+use tables::{SideTables, no_counts};
 
 pub(crate) mod tables;
-
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+/// Least log2 of the height of a Cpu shard.
+pub const LEAST_SEGMENT_LOG_HEIGHT: usize = 7;
+/// Greatest log2 of the height of a Cpu shard.
+pub const GREATEST_SEGMENT_LOG_HEIGHT: usize = 18;
+/// Nonces tried at once.
+const NONCES: u64 = 1 << 13;
+
+/// How to prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Parameters that the verifier will use, too.
+    pub params: Params,
+    /// Log2 of the height of Cpu shards but the last, which is as low as its rows allow;
+    /// [`LEAST_SEGMENT_LOG_HEIGHT`]..=[`GREATEST_SEGMENT_LOG_HEIGHT`], others are taken as the nearest of these.
+    pub segment_log_height: usize,
+    /// Bytes of committed shards that may be kept from the first pass to the second. What is above is made twice.
+    pub kept_bytes: u64,
+}
+
+impl Options {
+    /// Standard parameters within `bytes` of memory: the highest segments of which one can be argued in half of it; the
+    /// other half keeps what fits between the passes.
+    pub fn for_memory(bytes: u64) -> Self {
+        let working = |log: usize| WORKING_BYTES_PER_ROW << log;
+        let segment_log_height = (LEAST_SEGMENT_LOG_HEIGHT..=GREATEST_SEGMENT_LOG_HEIGHT)
+            .rev()
+            .find(|log| working(*log) <= bytes / 2)
+            .unwrap_or(LEAST_SEGMENT_LOG_HEIGHT);
+        Options {
+            params: Params::STANDARD,
+            segment_log_height,
+            kept_bytes: bytes.saturating_sub(working(segment_log_height)),
+        }
+    }
+}
+
+/// Memory per row that arguing a Cpu shard takes: columns, both halves of their extension, auxiliary columns and quotient
+/// likewise, and Merkle trees; about 200 cells of 8 bytes, three times.
+const WORKING_BYTES_PER_ROW: u64 = 200 * 8 * 3;
+
+/// How far a proof is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The first pass has committed one more Cpu shard.
+    Committed {
+        /// Cpu shards so far.
+        shards: usize,
+        /// Steps executed so far.
+        steps: u64,
+    },
+    /// The second pass has proven one more shard.
+    Proven {
+        /// Shards proven.
+        done: usize,
+        /// All shards.
+        of: usize,
+    },
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The run cannot be executed, for example because a preimage is missing.
+    #[error(transparent)]
+    Run(#[from] ExecError),
+    /// A hint cannot be laid out.
+    #[error(transparent)]
+    Hint(#[from] HintTraceError),
+    /// Together the shards have too many rows.
+    #[error("shards have {got} rows together, expected fewer than {ROWS_END}")]
+    TooLong {
+        /// Rows.
+        got: u64,
+    },
+    /// A shard cannot be argued.
+    #[error("shard {index}: {error}")]
+    Shard {
+        /// Its place in the proof.
+        index: usize,
+        /// Why.
+        error: StarkError,
+    },
+}
+
+/// A shard after the first pass.
+struct Committed {
+    table: TableId,
+    log_height: usize,
+    publics: Vec<F>,
+    commitment: Commitment,
+    /// Column-major rows; `None` if they were dropped with the commitment's columns.
+    columns: Option<Vec<Vec<F>>>,
+}
+
+/// Domains by log height, made when first needed.
+#[derive(Default)]
+struct Domains(BTreeMap<usize, Domain>);
+
+impl Domains {
+    fn get(&mut self, log: usize) -> &Domain {
+        self.0.entry(log).or_insert_with(|| Domain::new(log))
+    }
+}
+
+/// Proves the run of the key's program on `inputs`: what the proof says, and the proof.
+///
+/// # Errors
+/// If the run cannot be executed or is too long.
+pub fn prove_core(
+    key: &ProvingKey,
+    inputs: &Inputs,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(Statement, CoreProof), ProveError> {
+    let mut prover = Prover {
+        key,
+        inputs,
+        options,
+        progress,
+        domains: Domains::default(),
+        shards: Vec::new(),
+    };
+    let (statement, claim_counts) = prover.commit()?;
+    let h = prover.absorb(&statement, &claim_counts);
+    let nonce = grind(h, options.params.grinding_bits);
+    let shards = prover.argue(challenges(h, nonce))?;
+    let proof = CoreProof {
+        claim_counts,
+        nonce,
+        shards,
+    };
+    Ok((statement, proof))
+}
+
+/// The least nonce that shows the work.
+fn grind(h: Digest, bits: u32) -> F {
+    (0..)
+        .step_by(NONCES as usize)
+        .find_map(|start| {
+            (start..start + NONCES)
+                .into_par_iter()
+                .map(F::from_canonical_u64)
+                .find_first(|nonce| is_ground(h, *nonce, bits))
+        })
+        .expect("2^64 nonces show any work that a verifier asks for")
+}
+
+struct Prover<'a> {
+    key: &'a ProvingKey,
+    inputs: &'a Inputs,
+    options: &'a Options,
+    progress: &'a (dyn Fn(Progress) + Sync),
+    domains: Domains,
+    shards: Vec<Committed>,
+}
+
+impl Prover<'_> {
+    fn executor(&self) -> Executor {
+        Executor::new(self.key.program(), self.key.rom(), self.inputs.clone())
+    }
+
+    fn segment_rows(&self) -> usize {
+        let log = self.options.segment_log_height;
+        (1 << log.clamp(LEAST_SEGMENT_LOG_HEIGHT, GREATEST_SEGMENT_LOG_HEIGHT)) - 1
+    }
+
+    fn no_counts(&self) -> Counts {
+        no_counts(
+            self.key.sections(),
+            self.key.rom(),
+            self.inputs.claim.words().len(),
+        )
+    }
+
+    fn fill(&self, segment: &Segment, counts: &mut Counts) -> Vec<Vec<F>> {
+        let log = cpu_log_height(segment);
+        cpu_trace::fill(
+            segment,
+            self.key.rom().rows(),
+            self.key.sections().code_start,
+            log,
+            counts,
+        )
+    }
+
+    /// The first pass: what the proof says and how often claim words are read.
+    fn commit(&mut self) -> Result<(Statement, Vec<F>), ProveError> {
+        let mut executor = self.executor();
+        let mut counts = self.no_counts();
+        let mut kept = 0;
+        loop {
+            let segment = executor.segment(self.segment_rows())?;
+            if segment.rows.is_empty() {
+                break;
+            }
+            let columns = self.fill(&segment, &mut counts);
+            let log_height = cpu_log_height(&segment);
+            let mut commitment = Commitment::new(self.domains.get(log_height), &columns);
+            // Columns and both halves of their extension.
+            let bytes = 3 * 8 * (columns.len() as u64) << log_height;
+            let keep = kept + bytes <= self.options.kept_bytes;
+            if keep {
+                kept += bytes;
+            } else {
+                commitment.drop_columns();
+            }
+            self.shards.push(Committed {
+                table: TableId::Cpu,
+                log_height,
+                publics: cpu_trace::publics(&segment),
+                commitment,
+                columns: keep.then_some(columns),
+            });
+            (self.progress)(Progress::Committed {
+                shards: self.shards.len(),
+                steps: executor.steps(),
+            });
+        }
+        let status = match executor.status() {
+            RunStatus::Accepted => Status::Accepted,
+            _ => Status::Rejected,
+        };
+        let side = SideTables::new(
+            self.key.sections(),
+            &executor,
+            &self.inputs.preimages,
+            &mut counts,
+        )?;
+        self.push(TableId::Static, side.static_publics, side.static_columns);
+        for chunk in side.memory {
+            self.push(TableId::Memory, chunk.publics.to_vec(), chunk.columns);
+        }
+        for columns in side.hints {
+            self.push(TableId::Hint, Vec::new(), columns);
+        }
+        let rows = self.shards.iter().map(|shard| 1u64 << shard.log_height).sum();
+        if rows >= ROWS_END {
+            return Err(ProveError::TooLong { got: rows });
+        }
+        let statement = Statement {
+            claim: self.inputs.claim.words().to_vec(),
+            status,
+            steps: executor.steps(),
+        };
+        let counts = counts.claim.iter().map(|count| F::from_canonical_u64(*count));
+        Ok((statement, counts.collect()))
+    }
+
+    /// Commits a table that exists once a run.
+    fn push(&mut self, table: TableId, publics: Vec<F>, columns: Vec<Vec<F>>) {
+        let log_height = columns[0].len().trailing_zeros() as usize;
+        self.shards.push(Committed {
+            table,
+            log_height,
+            publics,
+            commitment: Commitment::new(self.domains.get(log_height), &columns),
+            columns: Some(columns),
+        });
+    }
+
+    /// h after all shards.
+    fn absorb(&self, statement: &Statement, claim_counts: &[F]) -> Digest {
+        let key = self.key.verifying_key().digest();
+        let header = header_hash(key, statement, claim_counts, self.shards.len());
+        self.shards.iter().fold(header, |h, shard| {
+            absorb_shard(
+                h,
+                shard.table,
+                shard.log_height,
+                &shard.publics,
+                &shard.commitment.cap(),
+            )
+        })
+    }
+
+    /// The second pass.
+    fn argue(&mut self, challenges: Logup) -> Result<Vec<ShardProof>, ProveError> {
+        let shards = std::mem::take(&mut self.shards);
+        let (of, rows) = (shards.len(), self.segment_rows());
+        // Runs along as far as dropped shards demand.
+        let mut again = (self.executor(), 0);
+        let mut provers = TableId::ALL.map(|_| None);
+        let mut proofs = Vec::with_capacity(of);
+        for (index, mut shard) in shards.into_iter().enumerate() {
+            let columns = match shard.columns.take() {
+                Some(columns) => columns,
+                None => {
+                    let (executor, next) = &mut again;
+                    while *next < index {
+                        executor.segment(rows)?;
+                        *next += 1;
+                    }
+                    let segment = executor.segment(rows)?;
+                    *next += 1;
+                    self.fill(&segment, &mut self.no_counts())
+                }
+            };
+            let fixed =
+                (shard.table == TableId::Static).then(|| (self.key.fixed_columns(), self.key.fixed()));
+            let parts = Shard {
+                trace: &columns,
+                publics: &shard.publics,
+                fixed,
+            };
+            let domain = self.domains.get(shard.log_height);
+            let proof = provers[shard.table as usize]
+                .get_or_insert_with(|| ShardProver::new(table(shard.table), self.options.params))
+                .prove(domain, parts, shard.commitment, challenges)
+                .map_err(|error| ProveError::Shard { index, error })?;
+            proofs.push(proof);
+            (self.progress)(Progress::Proven { done: index + 1, of });
+        }
+        Ok(proofs)
+    }
+}
+
+fn cpu_log_height(segment: &Segment) -> usize {
+    cpu_trace::log_height(segment.rows.len()).max(LEAST_SEGMENT_LOG_HEIGHT)
+}

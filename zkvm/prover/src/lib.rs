@@ -2,6 +2,7 @@
 pub mod core;
 pub mod estimate;
 pub mod kernel;
+pub mod key;
 pub mod pool;
 pub mod recursion;
 pub mod rom;

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use plonky2::field::types::Field;
 use zkvm_air::tables::{cpu, hint, memory, static_table};
-use zkvm_air::{E, F, TableId};
+use zkvm_air::{E, F, Table, TableId};
 
 use crate::encoding::{EncodingError, Reader, Writer};
 use crate::key::VerifyingKey;
@@ -184,6 +184,16 @@ pub fn verify_core(
     Ok(())
 }
 
+/// The table of that number.
+pub fn table(id: TableId) -> Table {
+    match id {
+        TableId::Cpu => cpu::table(),
+        TableId::Static => static_table::table(),
+        TableId::Memory => memory::table(),
+        TableId::Hint => hint::table(),
+    }
+}
+
 /// The verifiers of all tables.
 #[derive(Clone, Debug)]
 pub struct ShardVerifiers([ShardVerifier; TableId::ALL.len()]);
@@ -191,14 +201,7 @@ pub struct ShardVerifiers([ShardVerifier; TableId::ALL.len()]);
 impl ShardVerifiers {
     /// Compiles all tables.
     pub fn new() -> Self {
-        ShardVerifiers(TableId::ALL.map(|id| {
-            ShardVerifier::new(match id {
-                TableId::Cpu => cpu::table(),
-                TableId::Static => static_table::table(),
-                TableId::Memory => memory::table(),
-                TableId::Hint => hint::table(),
-            })
-        }))
+        ShardVerifiers(TableId::ALL.map(|id| ShardVerifier::new(table(id))))
     }
 
     /// The verifier of a table.
