@@ -261,6 +261,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// All bytes that are left, for a decoder that takes them whole.
+    pub fn rest(self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// That all was read.
     ///
     /// # Errors

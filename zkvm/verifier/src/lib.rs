@@ -6,6 +6,7 @@ pub mod compressed;
 pub mod core;
 pub mod encoding;
 pub mod error;
+pub mod file;
 pub mod key;
 pub mod params;
 pub mod proof;

@@ -1,0 +1,260 @@
+//! Proofs as they are handed out: what is claimed, by which parameters, and the proof of it.
+//!
+//! Owns the invariant that **nothing in a file is believed**: the key and the claim words are the verifier's own, the
+//! parameters must be strong enough for it, and only what [`Verifier::verify`] returns has been proven. A file has exactly
+//! one encoding.
+//!
+//! What an attacker tries: a proof for another program or another claim under the wanted name, parameters too weak to
+//! mean anything, a damaged file that makes the reader panic.
+
+use alloc::vec::Vec;
+
+use crate::core::{CoreError, CoreProof, verify_core};
+use crate::encoding::{EncodingError, Reader, Writer};
+use crate::key::VerifyingKey;
+use crate::params::Params;
+use crate::run::{Digest, MAX_CLAIM_WORDS, Statement, Status, VERSION};
+
+/// First bytes of a proof's file.
+const MAGIC: u32 = u32::from_le_bytes(*b"tppf");
+
+/// Least conjectured bits of security that a verifier accepts unless told otherwise.
+pub const LEAST_BITS: u32 = 100;
+
+/// A proof and what it says it proves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    /// Digest of the key that it was made for.
+    pub key: Digest,
+    /// What it claims.
+    pub statement: Statement,
+    /// Parameters of its shards.
+    pub params: Params,
+    /// The proof proper.
+    pub body: Body,
+}
+
+/// The proof proper.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// One proof for each shard.
+    Core(CoreProof),
+}
+
+/// How a proof is made: what trades its size for time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Fast, its size grows with the run.
+    Core = 1,
+    /// One proof of constant size.
+    Compressed = 2,
+}
+
+impl Mode {
+    /// Its name on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Core => "core",
+            Mode::Compressed => "compressed",
+        }
+    }
+}
+
+/// Why a proof is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ProofError {
+    /// It was made for another key.
+    #[error(
+        "proof is for another program: expected key {}, got {}",
+        hex(expected),
+        hex(got)
+    )]
+    Key {
+        /// Digest of the verifier's key.
+        expected: Digest,
+        /// Digest that the proof names.
+        got: Digest,
+    },
+    /// It is about another claim.
+    #[error("proof is about a claim of {got} words, expected {expected}")]
+    ClaimLength {
+        /// Words of the verifier's claim.
+        expected: usize,
+        /// Words of the proof's.
+        got: usize,
+    },
+    /// It is about another claim.
+    #[error("proof is about another claim: word {index} is {got:#010x}, expected {expected:#010x}")]
+    Claim {
+        /// The first word that differs.
+        index: usize,
+        /// The verifier's.
+        expected: u32,
+        /// The proof's.
+        got: u32,
+    },
+    /// Its parameters are too weak.
+    #[error("proof has {got} conjectured bits of security, expected at least {expected}")]
+    Security {
+        /// Bits demanded.
+        expected: u32,
+        /// Bits of the proof's parameters.
+        got: u32,
+    },
+    /// It does not prove what it says.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
+
+/// A digest in hexadecimal, its elements one after the other.
+fn hex(digest: &Digest) -> alloc::string::String {
+    use plonky2::field::types::PrimeField64;
+    digest
+        .elements
+        .iter()
+        .map(|element| alloc::format!("{:016x}", element.to_canonical_u64()))
+        .collect()
+}
+
+/// A digest as people compare it: 64 hexadecimal digits.
+pub fn digest_text(digest: &Digest) -> alloc::string::String {
+    hex(digest)
+}
+
+/// Verifies proofs about one program.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    key: VerifyingKey,
+    least_bits: u32,
+}
+
+impl Verifier {
+    /// A verifier that demands [`LEAST_BITS`].
+    pub fn new(key: VerifyingKey) -> Self {
+        Verifier {
+            key,
+            least_bits: LEAST_BITS,
+        }
+    }
+
+    /// Demands at least `bits` conjectured bits instead. Below 100 is for tests.
+    pub fn least_bits(mut self, bits: u32) -> Self {
+        self.least_bits = bits;
+        self
+    }
+
+    /// The program's key.
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// Checks that `proof` proves how the program ends on `claim`; returns what it proves.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn verify<'a>(&self, claim: &[u32], proof: &'a Proof) -> Result<&'a Statement, ProofError> {
+        let expected = self.key.digest();
+        if proof.key != expected {
+            return Err(ProofError::Key {
+                expected,
+                got: proof.key,
+            });
+        }
+        let got = &proof.statement.claim;
+        if got.len() != claim.len() {
+            return Err(ProofError::ClaimLength {
+                expected: claim.len(),
+                got: got.len(),
+            });
+        }
+        if let Some(index) = (0..claim.len()).find(|index| claim[*index] != got[*index]) {
+            return Err(ProofError::Claim {
+                index,
+                expected: claim[index],
+                got: got[index],
+            });
+        }
+        let Body::Core(core) = &proof.body;
+        // Absurd parameters are refused before anything is computed with them.
+        proof.params.check().map_err(CoreError::Params)?;
+        let bits = proof.params.conjectured_bits();
+        if bits < self.least_bits {
+            return Err(ProofError::Security {
+                expected: self.least_bits,
+                got: bits,
+            });
+        }
+        verify_core(&self.key, &proof.statement, core, &proof.params)?;
+        Ok(&proof.statement)
+    }
+}
+
+impl Proof {
+    /// How it was made.
+    pub fn mode(&self) -> Mode {
+        match self.body {
+            Body::Core(_) => Mode::Core,
+        }
+    }
+
+    /// The file's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(MAGIC, VERSION);
+        writer.u8(self.mode() as u8);
+        writer.digest(self.key);
+        writer.u8(self.statement.status as u8);
+        writer.u64(self.statement.steps);
+        writer.length(self.statement.claim.len());
+        for word in &self.statement.claim {
+            writer.u32(*word);
+        }
+        writer.u32(u32::try_from(self.params.queries).unwrap_or(u32::MAX));
+        writer.u32(self.params.pow_bits);
+        writer.u32(self.params.grinding_bits);
+        match &self.body {
+            Body::Core(core) => writer.raw(&core.encode()),
+        }
+        writer.finish()
+    }
+
+    /// The proof in a file.
+    ///
+    /// # Errors
+    /// If the bytes are no proof's. Whether it proves anything, only [`Verifier::verify`] says.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EncodingError> {
+        let mut reader = Reader::new(bytes, MAGIC, VERSION)?;
+        let mode = reader.u8()?;
+        let key = reader.digest()?;
+        let status = reader.u8()?;
+        let status = Status::from_number(status.into()).ok_or(EncodingError::Value {
+            what: "status",
+            got: status.into(),
+        })?;
+        let steps = reader.u64()?;
+        let claim = reader.list("claim", MAX_CLAIM_WORDS, Reader::u32)?;
+        let params = Params {
+            queries: reader.u32()? as usize,
+            pow_bits: reader.u32()?,
+            grinding_bits: reader.u32()?,
+        };
+        let body = match mode {
+            mode if mode == Mode::Core as u8 => Body::Core(CoreProof::decode(reader.rest())?),
+            got => {
+                return Err(EncodingError::Value {
+                    what: "mode",
+                    got: got.into(),
+                });
+            }
+        };
+        Ok(Proof {
+            key,
+            statement: Statement { claim, status, steps },
+            params,
+            body,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "file_test.rs"]
+mod tests;
