@@ -77,9 +77,9 @@ pub enum HintTraceError {
     },
 }
 
-/// A distinct digest that was asked for.
+/// A distinct block that was asked for.
+#[derive(Clone)]
 struct Compression {
-    digest: [u32; 8],
     preimage: [u8; 64],
     /// How often each word was asked for.
     asked: [u64; 16],
@@ -123,7 +123,7 @@ pub fn traces(
         let height = rows.next_power_of_two().max(1 << min_log_height);
         let mut trace = vec![vec![F::ZERO; height]; WIDTH];
         for (i, compression) in compressions.iter().enumerate() {
-            fill_compression(&mut trace, hash::ROWS * i, compression, counts);
+            fill_compression(&mut trace, hash::ROWS * i, compression, counts, &mut honest);
         }
         for (row, call) in calls.iter().enumerate() {
             fill_read(&mut trace, row, call, preimages, code_start, counts)?;
@@ -165,7 +165,6 @@ fn compressions(calls: &[HintCall], preimages: &Preimages) -> Result<Vec<Compres
             Some(&place) => place,
             None => {
                 list.push(Compression {
-                    digest: call.digest_words,
                     preimage: preimage_of(call, preimages)?,
                     asked: [0; 16],
                 });
@@ -182,105 +181,143 @@ fn compressions(calls: &[HintCall], preimages: &Preimages) -> Result<Vec<Compres
     Ok(list)
 }
 
-/// Writes one row's columns and counts its look-ups.
-struct Row<'a> {
-    trace: &'a mut [Vec<F>],
-    row: usize,
-    counts: &'a mut Counts,
+/// A value of a compression that the filler is about to use: tests put others in its place, to see them refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Site {
+    /// The cell, or the word whose first byte is in this column.
+    Column(usize),
+    /// Word i of the state (rows a, b, c, d) that the row starts with.
+    State(usize),
+    /// Word i of the message as the row takes it.
+    Message(usize),
+    /// Word i of the digest.
+    Digest(usize),
 }
 
-impl Row<'_> {
+/// What an honest prover puts in a value's place.
+fn honest(_position: usize, _site: Site, value: u32) -> u32 {
+    value
+}
+
+/// Writes one row's columns and counts its look-ups.
+struct Row<'a, V> {
+    trace: &'a mut [Vec<F>],
+    row: usize,
+    /// Of sixteen.
+    position: usize,
+    counts: &'a mut Counts,
+    voice: &'a mut V,
+}
+
+impl<V: FnMut(usize, Site, u32) -> u32> Row<'_, V> {
     fn set(&mut self, column: usize, value: u64) {
         self.trace[column][self.row] = F::from_canonical_u64(value);
     }
 
-    fn bytes(&mut self, column: usize, bytes: [u8; 4]) {
-        for (i, byte) in bytes.into_iter().enumerate() {
+    fn said(&mut self, site: Site, value: u32) -> u32 {
+        (self.voice)(self.position, site, value)
+    }
+
+    /// Writes four bytes, least significant first, and returns the word.
+    fn word(&mut self, column: usize, value: u32) -> u32 {
+        let value = self.said(Site::Column(column), value);
+        for (i, byte) in value.to_le_bytes().into_iter().enumerate() {
             self.set(column + i, u64::from(byte));
         }
+        value
     }
 
-    /// Looks up x & y, writes it.
-    fn and(&mut self, column: usize, x: u8, y: u8) {
+    /// Looks up x & y, writes and returns it.
+    fn and(&mut self, column: usize, x: u8, y: u8) -> u8 {
         self.counts.count_and(x, y);
-        self.set(column, u64::from(x & y));
+        let and = self.said(Site::Column(column), u32::from(x & y));
+        self.set(column, u64::from(and));
+        and as u8
     }
 
-    /// The bytes of x & y; returns x xor y.
+    /// Writes the bytes of x & y; returns x xor y = x + y - 2 (x & y).
     fn xor(&mut self, column: usize, x: u32, y: u32) -> u32 {
-        for (i, (x, y)) in x.to_le_bytes().into_iter().zip(y.to_le_bytes()).enumerate() {
-            self.and(column + i, x, y);
-        }
-        x ^ y
+        let (x, y) = (x.to_le_bytes(), y.to_le_bytes());
+        u32::from_le_bytes(std::array::from_fn(|i| {
+            let twice = self.and(column + i, x[i], y[i]).wrapping_mul(2);
+            x[i].wrapping_add(y[i]).wrapping_sub(twice)
+        }))
     }
 
-    /// Looks up a half word, writes it.
-    fn half(&mut self, column: usize, value: u16) {
-        self.counts.count_u16(value);
-        self.set(column, u64::from(value));
-    }
-
-    /// One G with its state [a, b, c, d] on row `position`; returns the state after it.
-    fn g(&mut self, j: usize, position: usize, [a, b, c, d]: [u32; 4], x: u32, y: u32) -> [u32; 4] {
+    /// One G with its state [a, b, c, d]; returns b xor c1 and b1 xor c2, and the state after it.
+    fn g(&mut self, j: usize, [a, b, c, d]: [u32; 4], x: u32, y: u32) -> ([u32; 2], [u32; 4]) {
         let start = hash::G + hash::G_WIDTH * j;
-        let is_final = position == hash::FINAL;
-        let a1 = a.wrapping_add(b).wrapping_add(x);
-        let d1 = self.xor(start + hash::N1, d, a1).rotate_right(16);
-        let c1 = if is_final { d } else { c.wrapping_add(d1) };
-        let b_xor_c1 = self.xor(start + hash::N2, b, c1);
-        let b1 = if is_final { a } else { b_xor_c1.rotate_right(12) };
-        let a2 = a1.wrapping_add(b1).wrapping_add(y);
-        let d2 = self.xor(start + hash::N3, d1, a2).rotate_right(8);
-        let c2 = if is_final { c } else { c1.wrapping_add(d2) };
-        let b2 = self.xor(start + hash::N4, b1, c2).rotate_right(7);
+        let is_final = self.position == hash::FINAL;
         self.set(start + hash::A, u64::from(a));
         self.set(start + hash::C, u64::from(c));
-        for (offset, value) in [
-            (hash::B, b),
-            (hash::D, d),
-            (hash::A1, a1),
-            (hash::C1, c1),
-            (hash::B1, b1),
-            (hash::A2, a2),
-            (hash::C2, c2),
-        ] {
-            self.bytes(start + offset, value.to_le_bytes());
+        for (column, value) in [(start + hash::B, b), (start + hash::D, d)] {
+            for (i, byte) in value.to_le_bytes().into_iter().enumerate() {
+                self.set(column + i, u64::from(byte));
+            }
         }
-        self.and(start + hash::Q, b1.to_le_bytes()[2], 15);
         self.and(start + hash::T, b.to_le_bytes()[3], 1);
-        [a2, b2, c2, d2]
+        let a1 = self.word(start + hash::A1, a.wrapping_add(b).wrapping_add(x));
+        let d1 = self.xor(start + hash::N1, d, a1).rotate_right(16);
+        let c1 = self.word(start + hash::C1, if is_final { d } else { c.wrapping_add(d1) });
+        let b_xor_c1 = self.xor(start + hash::N2, b, c1);
+        let b1 = if is_final { a } else { b_xor_c1.rotate_right(12) };
+        let b1 = self.word(start + hash::B1, b1);
+        self.and(start + hash::Q, b1.to_le_bytes()[2], 15);
+        let a2 = self.word(start + hash::A2, a1.wrapping_add(b1).wrapping_add(y));
+        let d2 = self.xor(start + hash::N3, d1, a2).rotate_right(8);
+        let c2 = self.word(start + hash::C2, if is_final { c } else { c1.wrapping_add(d2) });
+        let b1_xor_c2 = self.xor(start + hash::N4, b1, c2);
+        ([b_xor_c1, b1_xor_c2], [a2, b1_xor_c2.rotate_right(7), c2, d2])
     }
 }
 
-fn fill_compression(trace: &mut [Vec<F>], start: usize, compression: &Compression, counts: &mut Counts) {
+/// Fills the sixteen rows from `start` on; `voice` has the last word on each value ([`honest`]).
+fn fill_compression(
+    trace: &mut [Vec<F>],
+    start: usize,
+    compression: &Compression,
+    counts: &mut Counts,
+    voice: &mut impl FnMut(usize, Site, u32) -> u32,
+) {
     let block = &compression.preimage;
     let mut message: [u32; 16] = std::array::from_fn(|i| u32::from_le_bytes(block_word(block, i)));
     let mut state = hash::FIRST_STATE;
+    let mut digest = [0; 8];
     for position in 0..hash::ROWS {
         let mut row = Row {
-            trace,
+            trace: &mut *trace,
             row: start + position,
-            counts,
+            position,
+            counts: &mut *counts,
+            voice: &mut *voice,
         };
         row.set(hash::FLAGS + position, 1);
-        for (i, word) in message.into_iter().enumerate() {
-            row.set(hash::MESSAGE + i, u64::from(word));
+        for (i, word) in message.iter_mut().enumerate() {
+            *word = row.said(Site::Message(i), *word);
+            row.set(hash::MESSAGE + i, u64::from(*word));
         }
-        for (i, word) in compression.digest.into_iter().enumerate() {
-            row.set(hash::DIGEST + i, u64::from(word));
+        for (i, word) in state.iter_mut().flatten().enumerate() {
+            *word = row.said(Site::State(i), *word);
         }
+        let odd = position % 2 == 1;
         let index = hash::ANSWERS[position];
-        let word = block_word(block, index);
-        row.bytes(hash::WORD, word);
+        let word = row
+            .word(hash::WORD, message[hash::answer_place(odd)])
+            .to_le_bytes();
         row.and(hash::WORD_AND, word[0], word[1]);
         row.and(hash::WORD_AND + 1, word[2], word[3]);
         row.set(hash::COUNT, compression.asked[index]);
 
-        let odd = position % 2 == 1;
-        let after: [[u32; 4]; 4] = std::array::from_fn(|j| {
+        let mut after = [[0; 4]; 4];
+        for (j, after) in after.iter_mut().enumerate() {
             let before = std::array::from_fn(|i| state[i][j]);
-            row.g(j, position, before, message[2 * j], message[2 * j + 1])
-        });
+            let (xors, state) = row.g(j, before, message[2 * j], message[2 * j + 1]);
+            *after = state;
+            if position == hash::FINAL {
+                digest[j] = row.said(Site::Digest(j), xors[1].swap_bytes());
+                digest[4 + j] = row.said(Site::Digest(4 + j), xors[0].swap_bytes());
+            }
+        }
         // After half a round row i of the state turns by i, after the other half back.
         state = std::array::from_fn(|i| {
             std::array::from_fn(|j| after[(if odd { j + 4 - i } else { j + i }) % 4][i])
@@ -289,6 +326,9 @@ fn fill_compression(trace: &mut [Vec<F>], start: usize, compression: &Compressio
             state = [[0; 4]; 4];
         }
         message = std::array::from_fn(|i| message[hash::message_source(i, odd)]);
+    }
+    for (column, word) in trace[hash::DIGEST..].iter_mut().zip(digest) {
+        column[start..start + hash::ROWS].fill(F::from_canonical_u32(word));
     }
 }
 
@@ -305,34 +345,42 @@ fn fill_read(
         return Err(HintTraceError::Key { clk, got: call.key });
     }
     let answer = block_word(&preimage_of(call, preimages)?, call.index as usize);
-    let mut row = Row { trace, row, counts };
-    row.set(reads::READ, 1);
-    row.set(reads::CLK, clk);
-    row.half(reads::KEY_LO, (call.key as u16) >> 5);
-    row.half(reads::KEY_HI, (call.key >> 16) as u16);
-    row.set(reads::INDEX, u64::from(call.index));
-    row.set(reads::ANSWER, u64::from(u32::from_be_bytes(answer)));
+    let mut set = |column: usize, value: u64| trace[column][row] = F::from_canonical_u64(value);
+    set(reads::READ, 1);
+    set(reads::CLK, clk);
+    set(reads::INDEX, u64::from(call.index));
+    set(reads::ANSWER, u64::from(u32::from_be_bytes(answer)));
+    let (lo, hi) = ((call.key as u16) >> 5, (call.key >> 16) as u16);
+    let mut halves = vec![(reads::KEY_LO, lo), (reads::KEY_HI, hi)];
     let ts = 4 * clk + reads::SLOT;
     for j in 0..8 {
         let column = reads::WORDS + reads::WORD_WIDTH * j;
-        row.set(column + reads::VALUE, u64::from(call.digest_words[j]));
+        set(column + reads::VALUE, u64::from(call.digest_words[j]));
         let mut age = 0;
         if call.in_code[j] {
-            let address = call.key + 4 * j as u32;
-            let place = address.checked_sub(code_start).map(|bytes| bytes as usize / 4);
+            let got = call.key + 4 * j as u32;
+            let place = got.checked_sub(code_start).map(|bytes| bytes as usize / 4);
             *place
-                .and_then(|place| row.counts.code.get_mut(place))
-                .ok_or(HintTraceError::Code { clk, got: address })? += 1;
-            row.set(column + reads::CODE, 1);
+                .and_then(|place| counts.code.get_mut(place))
+                .ok_or(HintTraceError::Code { clk, got })? += 1;
+            set(column + reads::CODE, 1);
         } else {
             let got = call.old_ts[j];
             age = ts
-                .checked_sub(got + 1)
+                .checked_sub(1)
+                .and_then(|before| before.checked_sub(got))
                 .and_then(|age| u32::try_from(age).ok())
                 .ok_or(HintTraceError::OldTs { clk, got })?;
         }
-        row.half(column + reads::AGE_LO, age as u16);
-        row.half(column + reads::AGE_HI, (age >> 16) as u16);
+        halves.push((column + reads::AGE_LO, age as u16));
+        halves.push((column + reads::AGE_HI, (age >> 16) as u16));
+    }
+    for (column, half) in halves {
+        counts.count_u16(half);
+        set(column, u64::from(half));
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
