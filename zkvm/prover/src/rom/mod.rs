@@ -8,6 +8,8 @@
 pub(crate) mod build;
 mod code;
 mod routines;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 

@@ -4,7 +4,7 @@ use zkvm_air::machine::{
     CLAIM_COUNT_INDEX, END_ACCEPTED, END_REJECTED, Flags, HEAP, HI, KEY_ALTERNATIVE, KEY_STEP, LINK, LO,
     REGISTERS, SLOT_A, SLOT_B, SLOT_D, SLOT_M, TLS,
 };
-use zkvm_emulator::state;
+use zkvm_emulator::state::{self, WORDS};
 use zkvm_emulator::step::is_valid_address;
 use zkvm_emulator::{CodeRange, Inputs, Program, Status};
 
@@ -120,7 +120,11 @@ pub(super) const SPECIAL: [(u8, usize); 5] = [
 impl Executor {
     /// A run of `program` before its first row. `rom` is the program's.
     pub fn new(program: &Program, rom: &Rom, inputs: Inputs) -> Self {
-        let words = program.initial_words();
+        Self::from_words(program, rom, inputs, program.initial_words())
+    }
+
+    /// A run that starts with these words (`docs/protocol.md` §1).
+    pub(super) fn from_words(program: &Program, rom: &Rom, inputs: Inputs, words: &[u32; WORDS]) -> Self {
         let mut initial_registers = [0; REGISTERS];
         initial_registers[1..32].copy_from_slice(&words[state::R1..]);
         for (register, word) in SPECIAL {
@@ -179,7 +183,7 @@ impl Executor {
     /// The next rows of the run: `rows` of them, or fewer if it ends. None after its end.
     ///
     /// # Errors
-    /// If a row cannot be made; the run then stands before that row, and every further call fails alike.
+    /// If a row cannot be made; every further call then fails alike.
     pub fn segment(&mut self, rows: usize) -> Result<Segment, ExecError> {
         let start = self.state;
         let mut made = Vec::with_capacity(rows.min(1 << 22));
