@@ -240,7 +240,9 @@ fn compare_random(seed: u64, seen: &mut Seen) {
     for step in 0..64 {
         let at = format!("seed {seed} step {step}");
         assert_eq!(executor.words(), *machine.words(), "{at}");
-        assert_same_memory(&executor, &mut machine);
+        if step % 8 == 0 {
+            assert_same_memory(&executor, &mut machine);
+        }
         let Some((class, op)) = class(&mut machine, &inputs) else {
             let error = instruction(&mut executor, &mut rows).unwrap_err();
             assert!(
@@ -258,6 +260,10 @@ fn compare_random(seed: u64, seen: &mut Seen) {
         rows.clear();
         instruction(&mut executor, &mut rows).unwrap_or_else(|error| panic!("{at}: {error}"));
         check_rows(&rows, &rom);
+        if executor.status() != Status::Running {
+            // Before the emulator forgets it.
+            assert_same_memory(&executor, &mut machine);
+        }
         let stop = machine.run(step + 1, &mut Silent).unwrap();
         match executor.status() {
             Status::Running => assert_eq!(stop, Stop::Limit, "{at}"),
@@ -301,7 +307,7 @@ fn check_rows(rows: &[Row], rom: &Rom) {
 #[test]
 fn random_programs_run_as_in_the_emulator() {
     let mut seen = Seen::default();
-    for seed in 0..1500 {
+    for seed in 0..1200 {
         compare_random(seed, &mut seen);
     }
     let missing: Vec<_> = Operation::ALL
