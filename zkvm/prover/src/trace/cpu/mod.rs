@@ -340,3 +340,10 @@ impl Cells {
 fn halves(word: u32) -> [u16; 2] {
     [word as u16, (word >> 16) as u16]
 }
+
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod mutation;
+#[cfg(test)]
+mod tests;
