@@ -31,7 +31,10 @@ impl World {
     pub fn initial(&self) -> HashMap<(u64, u64), u64> {
         let registers =
             (0..=u8::MAX).map(|r| ((SPACE_REGISTERS, u64::from(r)), self.registers.get(&r).copied()));
-        let ram = self.ram.iter().map(|(&a, &v)| ((SPACE_RAM, u64::from(a)), Some(v)));
+        let ram = self
+            .ram
+            .iter()
+            .map(|(&a, &v)| ((SPACE_RAM, u64::from(a)), Some(v)));
         registers
             .chain(ram)
             .map(|(place, value)| (place, value.unwrap_or(0).into()))
@@ -74,7 +77,10 @@ impl World {
             };
             if state.entry {
                 let keys = [state.pc, state.pc + KEY_ALTERNATIVE, FETCH_FAULT];
-                row.fetch = *keys.iter().find(|key| index.contains_key(key)).expect("a fault has rows");
+                row.fetch = *keys
+                    .iter()
+                    .find(|key| index.contains_key(key))
+                    .expect("a fault has rows");
                 row.alt = row.fetch == keys[1];
             }
             row.rom = index[&row.fetch] as u32;
@@ -100,7 +106,9 @@ impl World {
         let is = |flags| micro.flags.any(flags);
         let now = 4 * row.clk;
         let mut read = |register: u8, slot: u64| {
-            let cell = memory.get_mut(&(SPACE_REGISTERS, register.into())).expect("a register");
+            let cell = memory
+                .get_mut(&(SPACE_REGISTERS, register.into()))
+                .expect("a register");
             (cell.0, std::mem::replace(&mut cell.1, now + slot))
         };
         (row.a, row.a_ts) = read(micro.a, 0);
@@ -115,7 +123,9 @@ impl World {
             if let Some(&value) = self.code.get(&word) {
                 (row.from_code, row.m_old, row.m_new) = (true, value, value);
             } else {
-                let cell = memory.get_mut(&(SPACE_RAM, word.into())).expect("a word that exists");
+                let cell = memory
+                    .get_mut(&(SPACE_RAM, word.into()))
+                    .expect("a word that exists");
                 let old = cell.0;
                 let merge = |bits: u32, at: u32| old & !(bits << at) | (row.b & bits) << at;
                 row.m_new = match () {
@@ -130,10 +140,18 @@ impl World {
             }
             if is(Flags::L8) {
                 let byte = (row.m_old >> shift) as u8;
-                c = if is(Flags::SIGNED) { byte as i8 as u32 } else { byte.into() };
+                c = if is(Flags::SIGNED) {
+                    byte as i8 as u32
+                } else {
+                    byte.into()
+                };
             } else if is(Flags::L16) {
                 let half = (row.m_old >> (shift - 8)) as u16;
-                c = if is(Flags::SIGNED) { half as i16 as u32 } else { half.into() };
+                c = if is(Flags::SIGNED) {
+                    half as i16 as u32
+                } else {
+                    half.into()
+                };
             } else if is(Flags::L32) {
                 c = row.m_old;
             }
@@ -180,7 +198,9 @@ impl World {
             c = self.hints[&(a, row.y)];
         }
         row.c = c;
-        let cell = memory.get_mut(&(SPACE_REGISTERS, micro.d.into())).expect("a register");
+        let cell = memory
+            .get_mut(&(SPACE_REGISTERS, micro.d.into()))
+            .expect("a register");
         (row.d_old, row.d_ts) = std::mem::replace(cell, (c, now + 3));
     }
 }

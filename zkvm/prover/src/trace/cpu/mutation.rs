@@ -13,6 +13,7 @@ use zkvm_air::tables::static_table::pow;
 use zkvm_air::{Bus, Domain, Expr, F, Table, tables::cpu as col};
 
 use super::machine::World;
+use crate::rom::RomRow;
 
 /// A change: cells of one shard and their new values.
 pub type Change = Vec<(usize, usize, F)>;
@@ -21,6 +22,7 @@ pub type Change = Vec<(usize, usize, F)>;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Witness {
     Constraint(String),
+    /// Of an access, the number of its receiving term.
     Term(usize, Bus),
 }
 
@@ -90,6 +92,20 @@ impl<'a> Judge<'a> {
         judge
     }
 
+    /// Keys of other ROM rows that say the same as this row's.
+    pub fn twins(&self, cells: &[F]) -> Vec<F> {
+        let key = cells[col::FETCH].to_canonical_u64();
+        let Some(row) = self.world.rom.iter().find(|row| row.key == key) else {
+            return Vec::new();
+        };
+        let twins = self
+            .world
+            .rom
+            .iter()
+            .filter(|other| other.key != key && RomRow { key, ..**other } == *row);
+        twins.map(|other| F::from_canonical_u64(other.key)).collect()
+    }
+
     pub fn table(&self) -> &Table {
         &self.table
     }
@@ -113,7 +129,11 @@ impl<'a> Judge<'a> {
         let mut terms = BTreeSet::new();
         for &(column, row, _) in change {
             checks.extend(self.local[column].iter().map(|&i| (row, i)));
-            checks.extend(self.next[column].iter().map(|&i| ((row + height - 1) % height, i)));
+            checks.extend(
+                self.next[column]
+                    .iter()
+                    .map(|&i| ((row + height - 1) % height, i)),
+            );
             terms.extend(self.terms[column].iter().map(|&i| (row, i)));
         }
         let mut seen = BTreeSet::new();
@@ -164,16 +184,19 @@ impl<'a> Judge<'a> {
             }
             for (sign, (multiplicity, tuple)) in [(F::NEG_ONE, old), (F::ONE, new)] {
                 let place = (tuple[0], tuple[1]);
-                let (entries, by) = touched
-                    .entry(place)
-                    .or_insert_with(|| (self.memory.get(&place).cloned().unwrap_or_default(), BTreeSet::new()));
+                let (entries, by) = touched.entry(place).or_insert_with(|| {
+                    (
+                        self.memory.get(&place).cloned().unwrap_or_default(),
+                        BTreeSet::new(),
+                    )
+                });
                 add(entries, (tuple[2], tuple[3]), sign * multiplicity);
                 by.insert(i);
             }
         }
         for (place, (entries, by)) in touched {
             if !self.balances(place, &entries) {
-                seen.extend(by.into_iter().map(|i| Witness::Term(i, Bus::Memory)));
+                seen.extend(by.into_iter().map(|i| Witness::Term(i & !1, Bus::Memory)));
             }
         }
     }
@@ -207,7 +230,9 @@ impl<'a> Judge<'a> {
                 index < words.len() as u64 && u64::from(words[index as usize]) == word
             }
             (Bus::Hint, &[clk, address, index, word]) => {
-                let hint = u32::try_from(address).ok().and_then(|a| self.world.hints.get(&(a, index)));
+                let hint = u32::try_from(address)
+                    .ok()
+                    .and_then(|a| self.world.hints.get(&(a, index)));
                 clk < 1 << 30 && hint.is_some_and(|&value| u64::from(value) == word)
             }
             (bus, tuple) => panic!("no table for {bus:?} {tuple:?}"),
