@@ -91,7 +91,7 @@ pub enum Choice {
 /// A run, row by row. Memory that it holds grows with the RAM that the program touches and its hints, not with its length.
 #[derive(Debug)]
 pub struct Executor {
-    micros: Micros,
+    pub(super) micros: Micros,
     inputs: Inputs,
     pub(super) registers: [Cell; REGISTERS],
     pub(super) initial_registers: [u32; REGISTERS],
@@ -100,6 +100,7 @@ pub struct Executor {
     /// Index of the row due if no entry is, or how the run ended.
     due: u32,
     choice: Choice,
+    advice: Option<u32>,
     failed: Option<ExecError>,
     pub(super) rom_counts: Vec<u32>,
     pub(super) code_counts: Vec<u32>,
@@ -152,6 +153,7 @@ impl Executor {
             },
             due: NO_ROW,
             choice: Choice::Honest,
+            advice: None,
             failed: None,
         }
     }
@@ -159,6 +161,11 @@ impl Executor {
     /// Enters instructions from here on as `choice` says; for tests of what has no proof.
     pub fn choose(&mut self, choice: Choice) {
         self.choice = choice;
+    }
+
+    /// Writes this word wherever a row takes advice; for tests of what has no proof.
+    pub fn advise(&mut self, word: u32) {
+        self.advice = Some(word);
     }
 
     /// Where the run stands.
@@ -312,8 +319,8 @@ impl Executor {
         let (a, b, y) = (row.a, row.b, row.y as u32);
         match micro.kind {
             Kind::Nothing => {}
-            Kind::Quotient => row.c = a / b.max(1),
-            Kind::TopBit => row.c = a.checked_ilog2().unwrap_or(0),
+            Kind::Quotient => row.c = self.advice.unwrap_or(a / b.max(1)),
+            Kind::TopBit => row.c = self.advice.unwrap_or(a.checked_ilog2().unwrap_or(0)),
             Kind::Add => {
                 let pc = if flags.any(Flags::GETPC) { row.pc as u32 } else { 0 };
                 row.c = a.wrapping_add(y).wrapping_add(pc);

@@ -4,9 +4,18 @@ use zkvm_air::machine::{HI, REGISTERS, T0, TEMPORARIES, TRASH};
 use zkvm_emulator::state::{self, WORDS};
 
 use super::executor::{Executor, SPECIAL};
+#[cfg(test)]
+use super::micro::Kind;
 use super::{Final, HintCall};
 
 impl Executor {
+    /// Whether the row of ROM with this index takes advice.
+    #[cfg(test)]
+    pub(super) fn takes_advice(&self, row: u32) -> bool {
+        let kind = self.micros.rows[row as usize].kind;
+        matches!(kind, Kind::Quotient | Kind::TopBit)
+    }
+
     /// Every register, in order of number: r0..r31, 32..46, trash.
     pub fn registers(&self) -> Vec<Final> {
         (0..REGISTERS)

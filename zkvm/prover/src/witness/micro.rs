@@ -1,7 +1,5 @@
 //! ROM in the form that the executor dispatches on: keys are indices, each row has one kind.
 
-use std::collections::HashMap;
-
 use zkvm_air::machine::{DEAD, END_ACCEPTED, END_REJECTED, FETCH_FAULT, Flags, KEY_ALTERNATIVE, KEY_STEP};
 use zkvm_emulator::{CodeRange, Instruction, Program};
 
@@ -82,12 +80,11 @@ pub(super) struct Micros {
 
 impl Micros {
     pub(super) fn new(rom: &Rom, program: &Program) -> Self {
-        let indices: HashMap<u64, u32> = (0..).zip(rom.rows()).map(|(i, row)| (row.key, i)).collect();
         let index = |key: u64| match key {
             END_ACCEPTED => AT_ACCEPTED,
             END_REJECTED => AT_REJECTED,
             DEAD => AT_DEAD,
-            _ => indices.get(&key).copied().unwrap_or(NO_ROW),
+            _ => rom.index(key).unwrap_or(NO_ROW),
         };
         let rows = rom
             .rows()

@@ -408,6 +408,12 @@ fn accesses_form_chains() {
 
 /// A program of these words at 0x20000 with r4 = `a0`, r5 = `a1`.
 fn run_words(code: &[u32], a0: u32, a1: u32, inputs: Inputs) -> (Result<(), ExecError>, Executor) {
+    let mut executor = prepare_words(code, a0, a1, inputs);
+    let result = executor.segment(1 << 12).map(|_| ());
+    (result, executor)
+}
+
+fn prepare_words(code: &[u32], a0: u32, a1: u32, inputs: Inputs) -> Executor {
     let mut memory = zkvm_emulator::PagedMemory::new();
     for (i, word) in code.iter().enumerate() {
         memory.write_bytes(0x2_0000 + 4 * i as u32, &word.to_be_bytes());
@@ -421,25 +427,63 @@ fn run_words(code: &[u32], a0: u32, a1: u32, inputs: Inputs) -> (Result<(), Exec
     state.set_reg(4, a0);
     state.set_reg(5, a1);
     let rom = Rom::new(&program);
-    let mut executor = Executor::from_words(&program, &rom, inputs, &state.words);
-    let result = executor.segment(1 << 12).map(|_| ());
-    (result, executor)
+    Executor::from_words(&program, &rom, inputs, &state.words)
+}
+
+const EDGES: [u32; 10] = [
+    0,
+    1,
+    2,
+    3,
+    7,
+    0x7fff_ffff,
+    0x8000_0000,
+    0x8000_0001,
+    0xffff_fffe,
+    0xffff_ffff,
+];
+
+/// No other word than the due one passes for a quotient or a number of zeros.
+#[test]
+fn false_advice_is_dead() {
+    let mut refused = 0;
+    for word in [
+        0x0085_001a, // div a0, a1
+        0x0085_001b, // divu a0, a1
+        0x7082_1020, // clz v0, a0
+        0x7082_1021, // clo v0, a0
+    ] {
+        for a in EDGES {
+            for b in EDGES {
+                let code = [word, 0x0000_000d];
+                let rows = prepare_words(&code, a, b, Inputs::default())
+                    .segment(1 << 12)
+                    .unwrap()
+                    .rows;
+                let program = prepare_words(&code, a, b, Inputs::default());
+                let advised = rows.iter().find(|row| program.takes_advice(row.rom));
+                let Some(honest) = advised.map(|row| row.c) else {
+                    continue;
+                };
+                let near = [1, 32, 64, 1 << 31, u32::MAX].map(|by| honest.wrapping_add(by));
+                for lie in EDGES.into_iter().chain(near).filter(|lie| *lie != honest) {
+                    let mut executor = prepare_words(&code, a, b, Inputs::default());
+                    executor.advise(lie);
+                    let result = executor.segment(1 << 12);
+                    assert!(
+                        matches!(result, Err(ExecError::Dead { .. })),
+                        "{word:#x} {a:#x} {b:#x}: {lie:#x} for {honest:#x}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 1000);
 }
 
 #[test]
 fn division_is_that_of_the_reference_on_all_edges() {
-    const EDGES: [u32; 10] = [
-        0,
-        1,
-        2,
-        3,
-        7,
-        0x7fff_ffff,
-        0x8000_0000,
-        0x8000_0001,
-        0xffff_fffe,
-        0xffff_ffff,
-    ];
     for word in [
         0x0085_001a, // div
         0x0085_001b, // divu
