@@ -1,4 +1,383 @@
 //! The final check of a folded run (`docs/prover.md` §7).
+//!
+//! A proof of the fold circuit says that some list of shards, each accepted by its table's circuit, was accounted for in
+//! order. Owns the invariant that the account is that of the statement: begun under its header, with the challenges that
+//! follow from all shards, from the key's first state to the claimed end, all buses balanced. Which circuits the account
+//! was kept by is the [`FoldKey`]'s to say: it belongs to the release, not to the program.
+//!
+//! What an attacker tries: an accumulator of another circuit that calls itself this one's, a run cut short, another
+//! program's Static, challenges that do not follow from the shards, lists of wrong lengths.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use plonky2::field::extension::FieldExtension;
+use plonky2::field::types::{Field, PrimeField64};
+use plonky2::hash::hash_types::HashOut;
+use plonky2::hash::poseidon::PoseidonHash;
+use plonky2::plonk::circuit_data::VerifierCircuitData;
+use plonky2::plonk::config::Hasher;
+use plonky2::plonk::proof::{OpeningSet, Proof, ProofWithPublicInputs};
+use plonky2::recursion::cyclic_recursion::check_cyclic_proof_verifier_data;
+use zkvm_air::{E, F, TableId};
+
+use crate::Params;
+use crate::encoding::{EncodingError, Reader, Writer};
+use crate::key::VerifyingKey;
+use crate::params::CAP_LEN;
+use crate::proof::{Config, D};
+use crate::run::{
+    Cap, Digest, MAX_CLAIM_WORDS, MAX_SHARDS, ROWS_END, Statement, VERSION, cap_digest, challenges,
+    claim_terms, header_hash, is_ground,
+};
+
+/// First bytes of an encoded compressed proof.
+const MAGIC: u32 = u32::from_le_bytes(*b"tpzp");
+/// Most public inputs that a reader takes.
+const MAX_PUBLICS: usize = 256;
+
+/// A proof of the fold circuit.
+pub type FoldProof = ProofWithPublicInputs<F, Config, D>;
+
+/// What verifies proofs of the fold circuit: the same for all programs. Its parameters are those of the shards that were
+/// folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldKey {
+    /// plonky2's verifier data.
+    pub data: VerifierCircuitData<F, Config, D>,
+    /// Parameters of the shards.
+    pub params: Params,
+}
+
+impl FoldKey {
+    /// Names the fold circuit, all leaf circuits (constants in it) and the parameters.
+    pub fn digest(&self) -> Digest {
+        let only = &self.data.verifier_only;
+        let Params {
+            queries,
+            pow_bits,
+            grinding_bits,
+        } = self.params;
+        let mut input = alloc::vec![
+            F::from_canonical_u32(VERSION),
+            F::from_canonical_usize(queries),
+            F::from_canonical_u32(pow_bits),
+            F::from_canonical_u32(grinding_bits),
+        ];
+        input.extend(only.circuit_digest.elements);
+        input.extend(only.constants_sigmas_cap.0.iter().flat_map(|hash| hash.elements));
+        PoseidonHash::hash_no_pad(&input)
+    }
+}
+
+/// A proof of a run, of constant size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompressedProof {
+    /// How often each claim word is read, then how often their number is.
+    pub claim_counts: Vec<F>,
+    /// The nonce that took work.
+    pub nonce: F,
+    /// The last proof of the fold circuit.
+    pub fold: FoldProof,
+}
+
+/// Why a compressed proof is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompressedError {
+    /// A list has the wrong length.
+    #[error("length of {part}: expected {expected}, got {got}")]
+    Length {
+        /// Which list.
+        part: &'static str,
+        /// The length that it must have, or the greatest.
+        expected: usize,
+        /// The proof's.
+        got: usize,
+    },
+    /// The account says something other than the statement and the key demand.
+    #[error("{what}: expected {expected}, got {got}")]
+    Account {
+        /// Which part of the account.
+        what: &'static str,
+        /// What is demanded.
+        expected: F,
+        /// What the proof says.
+        got: F,
+    },
+    /// More rows or shards than one proof may have, or too many steps.
+    #[error("{what}: expected at most {most}, got {got}")]
+    TooMany {
+        /// What is counted.
+        what: &'static str,
+        /// The most.
+        most: u64,
+        /// The number.
+        got: u64,
+    },
+    /// The account ends before Static.
+    #[error("account ends with a shard of table {got}, expected Static or a later one")]
+    Incomplete {
+        /// The last table's number.
+        got: F,
+    },
+    /// The nonce shows too little work.
+    #[error("nonce shows less work than 2^{bits} hashes")]
+    Grinding {
+        /// Expected bits.
+        bits: u32,
+    },
+    /// Buses do not balance.
+    #[error("the shards' sums and the claim's terms do not add to 0")]
+    Sum,
+    /// The accumulator is of another fold circuit.
+    #[error("accumulator is of another fold circuit")]
+    Circuit,
+    /// The proof of the fold circuit is wrong.
+    #[error("fold proof: {reason}")]
+    Fold {
+        /// What plonky2's verifier says.
+        reason: String,
+    },
+}
+
+/// Checks that `proof` proves `statement` about the program of `key`, given the release's fold circuit.
+///
+/// # Errors
+/// If it does not.
+pub fn verify_compressed(
+    fold: &FoldKey,
+    key: &VerifyingKey,
+    statement: &Statement,
+    proof: &CompressedProof,
+) -> Result<(), CompressedError> {
+    check_lengths(fold, statement, proof)?;
+    check_account(&proof.fold.public_inputs, fold.params, key, statement, proof)?;
+    check_cyclic_proof_verifier_data(&proof.fold, &fold.data.verifier_only, &fold.data.common)
+        .map_err(|_| CompressedError::Circuit)?;
+    fold.data
+        .verify(proof.fold.clone())
+        .map_err(|error| CompressedError::Fold {
+            reason: error.to_string(),
+        })
+}
+
+/// What plonky2 does not check before it computes with it, and the claim's lengths.
+fn check_lengths(
+    fold: &FoldKey,
+    statement: &Statement,
+    proof: &CompressedProof,
+) -> Result<(), CompressedError> {
+    let exactly = |part, expected, got| match got == expected {
+        true => Ok(()),
+        false => Err(CompressedError::Length { part, expected, got }),
+    };
+    let words = statement.claim.len();
+    if words > MAX_CLAIM_WORDS {
+        return Err(CompressedError::TooMany {
+            what: "claim words",
+            most: MAX_CLAIM_WORDS as u64,
+            got: words as u64,
+        });
+    }
+    exactly("claim counts", words + 1, proof.claim_counts.len())?;
+    exactly(
+        "public inputs",
+        layout::COUNT + 4 + 4 * CAP_LEN,
+        proof.fold.public_inputs.len(),
+    )?;
+    exactly(
+        "the fold circuit's public inputs",
+        proof.fold.public_inputs.len(),
+        fold.data.common.num_public_inputs,
+    )?;
+    let inner = &proof.fold.proof;
+    let caps = [
+        &inner.wires_cap,
+        &inner.plonk_zs_partial_products_cap,
+        &inner.quotient_polys_cap,
+    ];
+    for cap in caps
+        .into_iter()
+        .chain(&inner.opening_proof.commit_phase_merkle_caps)
+    {
+        exactly("a cap", CAP_LEN, cap.0.len())?;
+    }
+    Ok(())
+}
+
+fn check_account(
+    account: &[F],
+    params: Params,
+    key: &VerifyingKey,
+    statement: &Statement,
+    proof: &CompressedProof,
+) -> Result<(), CompressedError> {
+    let equal = |what, expected: &[F], got: &[F]| {
+        let differing = expected.iter().zip(got).find(|(expected, got)| expected != got);
+        differing.map_or(Ok(()), |(&expected, &got)| {
+            Err(CompressedError::Account { what, expected, got })
+        })
+    };
+    let at_most = |what, most, got| match got <= most {
+        true => Ok(()),
+        false => Err(CompressedError::TooMany { what, most, got }),
+    };
+    let shards = account[layout::SHARDS].to_canonical_u64();
+    at_most("shards", MAX_SHARDS as u64, shards)?;
+    at_most("rows", ROWS_END - 1, account[layout::ROWS].to_canonical_u64())?;
+    at_most("steps", ROWS_END - 1, statement.steps)?;
+
+    // What came before the challenges, and the challenges.
+    let header = header_hash(key.digest(), statement, &proof.claim_counts, shards as usize);
+    equal("h of the header", &header.elements, &account[layout::HEADER])?;
+    let hash = HashOut::from_partial(&account[layout::HASH]);
+    if !is_ground(hash, proof.nonce, params.grinding_bits) {
+        return Err(CompressedError::Grinding {
+            bits: params.grinding_bits,
+        });
+    }
+    let logup = challenges(hash, proof.nonce);
+    let drawn = [logup.beta, logup.gamma].map(|e| FieldExtension::<D>::to_basefield_array(&e));
+    equal(
+        "beta and gamma",
+        drawn.as_flattened(),
+        &account[layout::CHALLENGES],
+    )?;
+
+    // Buses.
+    let [low, high] = [layout::SUM.start, layout::SUM.start + 1].map(|i| account[i]);
+    let claim = claim_terms(&statement.claim, &proof.claim_counts, logup).ok_or(CompressedError::Sum)?;
+    if E::from_basefield_array([low, high]) + claim != E::ZERO {
+        return Err(CompressedError::Sum);
+    }
+
+    // States.
+    let entry = F::from_canonical_u32(key.entry);
+    let start = [
+        entry,
+        entry + F::from_canonical_u32(4),
+        F::ZERO,
+        F::ONE,
+        F::ZERO,
+        F::ONE,
+    ];
+    equal("first state", &start, &account[layout::START_STATE])?;
+    let [_, _, fetch, entry_due, step, _] = core::array::from_fn(|i| account[layout::STATE.start + i]);
+    equal(
+        "last fetch",
+        &[F::from_canonical_u64(statement.status.end_key())],
+        &[fetch],
+    )?;
+    equal("last entry", &[F::ZERO], &[entry_due])?;
+    equal("last step", &[F::from_canonical_u64(statement.steps)], &[step])?;
+
+    // The program.
+    equal(
+        "fixed columns",
+        &cap_digest(&key.fixed_cap).elements,
+        &account[layout::FIXED],
+    )?;
+    let height = F::from_canonical_usize(key.log_height);
+    equal(
+        "Static's log height",
+        &[height],
+        &[account[layout::STATIC_HEIGHT]],
+    )?;
+    match account[layout::LAST_TABLE] {
+        got if got == F::from_canonical_u64(TableId::Cpu.number()) => {
+            Err(CompressedError::Incomplete { got })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl CompressedProof {
+    /// The proof's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(MAGIC, VERSION);
+        self.write(&mut writer);
+        writer.finish()
+    }
+
+    /// The proof that has these bytes.
+    ///
+    /// # Errors
+    /// If they are not the encoding of a proof; whether it proves anything is for [`verify_compressed`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, EncodingError> {
+        let mut reader = Reader::new(bytes, MAGIC, VERSION)?;
+        let proof = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(proof)
+    }
+
+    /// Appends the proof to an encoding.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.elements(&self.claim_counts);
+        writer.element(self.nonce);
+        writer.elements(&self.fold.public_inputs);
+        let Proof {
+            wires_cap,
+            plonk_zs_partial_products_cap,
+            quotient_polys_cap,
+            openings,
+            opening_proof,
+        } = &self.fold.proof;
+        for cap in [wires_cap, plonk_zs_partial_products_cap, quotient_polys_cap] {
+            writer.cap(cap);
+        }
+        let lists = [
+            &openings.constants,
+            &openings.plonk_sigmas,
+            &openings.wires,
+            &openings.plonk_zs,
+            &openings.plonk_zs_next,
+            &openings.partial_products,
+            &openings.quotient_polys,
+        ];
+        for list in lists {
+            writer.extensions(list);
+        }
+        writer.fri(opening_proof);
+    }
+
+    /// Reads what [`Self::write`] appended.
+    ///
+    /// # Errors
+    /// If it did not.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, EncodingError> {
+        let claim_counts = reader.elements("claim counts", MAX_CLAIM_WORDS + 1)?;
+        let nonce = reader.element()?;
+        let public_inputs = reader.elements("public inputs", MAX_PUBLICS)?;
+        let caps: [Cap; 3] = [reader.cap()?, reader.cap()?, reader.cap()?];
+        let [wires_cap, plonk_zs_partial_products_cap, quotient_polys_cap] = caps;
+        // The circuits have no look-ups of plonky2's kind.
+        let openings = OpeningSet {
+            constants: reader.extensions("constants")?,
+            plonk_sigmas: reader.extensions("sigmas")?,
+            wires: reader.extensions("wires")?,
+            plonk_zs: reader.extensions("permutation")?,
+            plonk_zs_next: reader.extensions("next permutation")?,
+            partial_products: reader.extensions("partial products")?,
+            quotient_polys: reader.extensions("quotient")?,
+            lookup_zs: Vec::new(),
+            lookup_zs_next: Vec::new(),
+        };
+        Ok(CompressedProof {
+            claim_counts,
+            nonce,
+            fold: ProofWithPublicInputs {
+                proof: Proof {
+                    wires_cap,
+                    plonk_zs_partial_products_cap,
+                    quotient_polys_cap,
+                    openings,
+                    opening_proof: reader.fri()?,
+                },
+                public_inputs,
+            },
+        })
+    }
+}
 
 /// Where the accumulator's public inputs stand; the fold's own verifier data follow them.
 pub mod layout {

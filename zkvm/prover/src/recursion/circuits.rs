@@ -15,13 +15,10 @@ use zkvm_air::{F, Table, TableId};
 use zkvm_verifier::Params;
 use zkvm_verifier::compressed::layout as acc;
 
-use super::fold::{self, FoldTargets};
+use super::fold::{self, FoldTargets, Proof};
 use super::leaf::{self, LeafShape, LeafTargets};
 use super::witness::{self, Shard};
 use super::{C, D, RecursionError, shape};
-
-/// A proof of a circuit.
-pub(crate) type Proof = ProofWithPublicInputs<F, C, D>;
 
 /// What the circuits depend on.
 #[derive(Clone, Debug)]
@@ -66,7 +63,7 @@ impl LeafCircuit {
         degree_bits: usize,
     ) -> Result<Self, RecursionError> {
         shape.check()?;
-        let mut builder = CircuitBuilder::<F, D>::new(shape::config());
+        let mut builder = CircuitBuilder::<F, D>::new(shape::leaf_config());
         let targets = LeafTargets::add(&mut builder, shape);
         leaf::constrain(&mut builder, shape, &targets);
         shape::pad(&mut builder, gates, degree_bits);
@@ -75,7 +72,7 @@ impl LeafCircuit {
 
     /// The circuit of `shape` whose data were built before.
     pub(crate) fn from_data(shape: &LeafShape<'_>, data: CircuitData<F, C, D>) -> Self {
-        let mut builder = CircuitBuilder::<F, D>::new(shape::config());
+        let mut builder = CircuitBuilder::<F, D>::new(shape::leaf_config());
         let targets = LeafTargets::add(&mut builder, shape);
         Self::with(shape, targets, data)
     }
@@ -113,6 +110,8 @@ impl LeafCircuit {
 /// The fold circuit.
 pub(crate) struct FoldCircuit {
     pub(crate) data: CircuitData<F, C, D>,
+    /// Stands for the accumulator before the first shard.
+    pub(crate) start: Proof,
     targets: FoldTargets,
 }
 
@@ -128,15 +127,19 @@ impl FoldCircuit {
             shape::expect_same("leaf", leaf, &other.data.common)?;
         }
         let keys = leaves.each_ref().map(|leaf| leaf.data.verifier_only.clone());
-        let data = fold::build(gates, degree_bits, leaf, &keys)?;
-        Ok(Self::from_data(leaves, data))
+        let (data, start) = fold::build(gates, degree_bits, leaf, &keys)?;
+        Ok(Self::from_data(leaves, data, start))
     }
 
     /// The circuit over `leaves` whose data were built before.
-    pub(crate) fn from_data(leaves: &[LeafCircuit; TableId::ALL.len()], data: CircuitData<F, C, D>) -> Self {
-        let mut builder = CircuitBuilder::<F, D>::new(shape::config());
+    pub(crate) fn from_data(
+        leaves: &[LeafCircuit; TableId::ALL.len()],
+        data: CircuitData<F, C, D>,
+        start: Proof,
+    ) -> Self {
+        let mut builder = CircuitBuilder::<F, D>::new(shape::fold_config());
         let targets = FoldTargets::add(&mut builder, &data.common, &leaves[0].data.common);
-        Self { data, targets }
+        Self { data, start, targets }
     }
 
     /// Folds `leaf` onto `accumulator`, or starts with it under the header hash `header`.
@@ -164,16 +167,8 @@ impl FoldCircuit {
         witness.set_target_arr(&targets.header, &header.elements)?;
         witness.set_verifier_data_target(&targets.own, &self.data.verifier_only)?;
         witness.set_proof_with_pis_target(&targets.leaf, leaf)?;
-        match accumulator {
-            Some(accumulator) => witness.set_proof_with_pis_target(&targets.accumulator, accumulator),
-            None => {
-                let own = &self.data.verifier_only;
-                let mut publics = vec![F::ZERO; acc::COUNT];
-                publics.extend(own.circuit_digest.elements);
-                publics.extend(own.constants_sigmas_cap.0.iter().flat_map(|h| h.elements));
-                set_nothing(witness, &targets.accumulator, &publics)
-            }
-        }
+        let accumulator = accumulator.unwrap_or(&self.start);
+        witness.set_proof_with_pis_target(&targets.accumulator, accumulator)
     }
 }
 
@@ -214,64 +209,4 @@ fn unsatisfied<T: Display>(circuit: &'static str) -> impl Fn(T) -> RecursionErro
         circuit,
         reason: error.to_string(),
     }
-}
-
-/// Fills a proof that is not looked at with zeros.
-fn set_nothing(
-    witness: &mut PartialWitness<F>,
-    targets: &ProofWithPublicInputsTarget<D>,
-    publics: &[F],
-) -> anyhow::Result<()> {
-    witness.set_target_arr(&targets.public_inputs, publics)?;
-    let proof = &targets.proof;
-    let openings = &proof.openings;
-    let FriProofTarget {
-        commit_phase_merkle_caps,
-        query_round_proofs,
-        final_poly,
-        pow_witness,
-    } = &proof.opening_proof;
-    let caps = [
-        &proof.wires_cap,
-        &proof.plonk_zs_partial_products_cap,
-        &proof.quotient_polys_cap,
-    ];
-    for MerkleCapTarget(cap) in caps.into_iter().chain(commit_phase_merkle_caps) {
-        for &hash in cap {
-            witness.set_hash_target(hash, HashOut::ZERO)?;
-        }
-    }
-    let extensions = [
-        &openings.constants,
-        &openings.plonk_sigmas,
-        &openings.wires,
-        &openings.plonk_zs,
-        &openings.plonk_zs_next,
-        &openings.lookup_zs,
-        &openings.next_lookup_zs,
-        &openings.partial_products,
-        &openings.quotient_polys,
-        &final_poly.0,
-    ];
-    let steps = query_round_proofs.iter().flat_map(|round| &round.steps);
-    for &element in extensions
-        .into_iter()
-        .chain(steps.clone().map(|step| &step.evals))
-        .flatten()
-    {
-        witness.set_extension_target(element, Field::ZERO)?;
-    }
-    let leaves = query_round_proofs
-        .iter()
-        .flat_map(|round| &round.initial_trees_proof.evals_proofs);
-    for &element in leaves.clone().flat_map(|(leaf, _)| leaf).chain([pow_witness]) {
-        witness.set_target(element, F::ZERO)?;
-    }
-    let paths = leaves
-        .map(|(_, path)| path)
-        .chain(steps.map(|step| &step.merkle_proof));
-    for &hash in paths.flat_map(|path| &path.siblings) {
-        witness.set_hash_target(hash, HashOut::ZERO)?;
-    }
-    Ok(())
 }

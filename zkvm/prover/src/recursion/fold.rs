@@ -15,12 +15,16 @@ use plonky2::plonk::circuit_builder::CircuitBuilder;
 use plonky2::plonk::circuit_data::{
     CircuitData, CommonCircuitData, VerifierCircuitTarget, VerifierOnlyCircuitData,
 };
-use plonky2::plonk::proof::ProofWithPublicInputsTarget;
+use plonky2::plonk::proof::{ProofWithPublicInputs, ProofWithPublicInputsTarget};
+use plonky2::recursion::dummy_circuit::{dummy_circuit, dummy_proof};
 use zkvm_air::{F, TableId};
 use zkvm_verifier::compressed::layout as acc;
 
 use super::leaf::layout as leaf;
 use super::{C, D, RecursionError, shape};
+
+/// A proof of a circuit.
+pub(crate) type Proof = ProofWithPublicInputs<F, C, D>;
 
 /// Verifier data of the leaf circuits in the order of table numbers.
 pub(crate) type LeafKeys = [VerifierOnlyCircuitData<C, D>; TableId::ALL.len()];
@@ -59,27 +63,40 @@ impl FoldTargets {
     }
 }
 
-/// Builds the fold circuit of 2^`degree_bits` gates for leaves of the common shape `leaf_common`.
+/// Builds the fold circuit, and the proof that stands for the accumulator before the first shard. Of 2^`degree_bits` gates for leaves of the common shape `leaf_common`.
 pub(crate) fn build(
     gates: &[GateRef<F, D>],
     degree_bits: usize,
     leaf_common: &CommonCircuitData<F, D>,
     keys: &LeafKeys,
-) -> Result<CircuitData<F, C, D>, RecursionError> {
+) -> Result<(CircuitData<F, C, D>, Proof), RecursionError> {
     let common = common(gates, degree_bits);
-    let mut builder = CircuitBuilder::<F, D>::new(shape::config());
+    let start = dummy_circuit::<F, C, D>(&common);
+    let mut builder = CircuitBuilder::<F, D>::new(shape::fold_config());
     let targets = FoldTargets::add(&mut builder, &common, leaf_common);
-    constrain(&mut builder, &targets, &common, leaf_common, keys)?;
+    constrain(
+        &mut builder,
+        &targets,
+        &common,
+        leaf_common,
+        keys,
+        &start.verifier_only,
+    );
+    tracing::debug!(gates = builder.num_gates(), "fold circuit");
     shape::pad(&mut builder, gates, degree_bits);
-    let (circuit, _) = builder.try_build_with_options::<C>(true);
+    let circuit = builder.build::<C>();
     shape::expect_same("fold", &common, &circuit.common)?;
-    Ok(circuit)
+    let start = dummy_proof(&start, Default::default()).map_err(|error| RecursionError::Unsatisfied {
+        circuit: "start",
+        reason: error.to_string(),
+    })?;
+    Ok((circuit, start))
 }
 
 /// The fold's common data before it is built.
 pub(crate) fn common(gates: &[GateRef<F, D>], degree_bits: usize) -> CommonCircuitData<F, D> {
-    let cap = shape::config().fri_config.num_cap_elements();
-    shape::common(gates, degree_bits, acc::COUNT + 4 + 4 * cap)
+    let cap = shape::fold_config().fri_config.num_cap_elements();
+    shape::common(shape::fold_config(), gates, degree_bits, acc::COUNT + 4 + 4 * cap)
 }
 
 fn constrain(
@@ -88,7 +105,8 @@ fn constrain(
     common: &CommonCircuitData<F, D>,
     leaf_common: &CommonCircuitData<F, D>,
     keys: &LeafKeys,
-) -> Result<(), RecursionError> {
+    start: &VerifierOnlyCircuitData<C, D>,
+) {
     let continues = targets.continues;
     builder.assert_bool(continues);
     let shard = &targets.leaf.public_inputs;
@@ -190,11 +208,36 @@ fn constrain(
         builder.connect(after[index], value);
     }
 
-    builder
-        .conditionally_verify_cyclic_proof_or_dummy::<C>(continues, &targets.accumulator, common)
-        .map_err(|error| RecursionError::Shape {
-            reason: format!("fold: {error}"),
-        })
+    // The accumulator: of this circuit under the same verifier data, or of the start circuit, which says nothing.
+    let start = builder.constant_verifier_data(start);
+    let chosen = select_key(builder, continues, &targets.own, &start);
+    builder.verify_proof::<C>(&targets.accumulator, &chosen, common);
+    for (&old, own) in before[acc::COUNT..].iter().zip(key_elements(&targets.own)) {
+        builder.conditional_assert_eq(continues.target, old, own);
+    }
+}
+
+/// Verifier data in the order in which they stand among public inputs.
+fn key_elements(key: &VerifierCircuitTarget) -> impl Iterator<Item = Target> + '_ {
+    let cap = key.constants_sigmas_cap.0.iter().flat_map(|hash| hash.elements);
+    key.circuit_digest.elements.into_iter().chain(cap)
+}
+
+fn select_key(
+    builder: &mut CircuitBuilder<F, D>,
+    condition: BoolTarget,
+    yes: &VerifierCircuitTarget,
+    no: &VerifierCircuitTarget,
+) -> VerifierCircuitTarget {
+    let mut select = |yes: HashOutTarget, no: HashOutTarget| HashOutTarget {
+        elements: core::array::from_fn(|i| builder.select(condition, yes.elements[i], no.elements[i])),
+    };
+    let circuit_digest = select(yes.circuit_digest, no.circuit_digest);
+    let caps = yes.constants_sigmas_cap.0.iter().zip(&no.constants_sigmas_cap.0);
+    VerifierCircuitTarget {
+        constants_sigmas_cap: MerkleCapTarget(caps.map(|(&yes, &no)| select(yes, no)).collect()),
+        circuit_digest,
+    }
 }
 
 /// Which table a number names, all false if none.

@@ -3,6 +3,7 @@
 //! Two circuits of one shape can be verified by the same gates, given their verifier data as targets. Whether shapes
 //! came out equal is checked after building, never assumed.
 
+use plonky2::fri::reduction_strategies::FriReductionStrategy;
 use plonky2::gates::exponentiation::ExponentiationGate;
 use plonky2::gates::gate::GateRef;
 use plonky2::gates::noop::NoopGate;
@@ -12,23 +13,34 @@ use zkvm_air::F;
 
 use super::{C, D, RecursionError};
 
-/// Rate 1/8, 28 queries, 16 bits of work, two challenges: 100 bits conjectured.
-pub(crate) const fn config() -> CircuitConfig {
+/// The fold circuit: plonky2's standard, rate 1/8, 28 queries, 16 bits of work, two challenges, 100 bits conjectured.
+pub(crate) fn fold_config() -> CircuitConfig {
     CircuitConfig::standard_recursion_config()
+}
+
+/// Leaf circuits: as many bits by 27 queries and 19 bits of work, and folding stops at 64 coefficients instead of 32.
+/// Both make a leaf of 2^14 gates cheap enough to verify that the fold circuit fits 2^13 gates.
+pub(crate) fn leaf_config() -> CircuitConfig {
+    let mut config = CircuitConfig::standard_recursion_config();
+    config.fri_config.num_query_rounds = 27;
+    config.fri_config.proof_of_work_bits = 19;
+    config.fri_config.reduction_strategy = FriReductionStrategy::ConstantArityBits(4, 6);
+    config
 }
 
 /// Every gate that a verifier in a circuit may need, taken from one that verifies a proof.
 pub(crate) fn gates() -> Vec<GateRef<F, D>> {
     let inner = verifying(None);
-    let outer = verifying(Some(&inner.common));
+    // Twice, since only the verifier of a Poseidon gate needs the gate of its matrix.
+    let outer = verifying(Some(&verifying(Some(&inner.common)).common));
     let mut gates = outer.common.gates;
     // Powers of more than 15 bits, which only taller shards need.
-    gates.push(GateRef::new(ExponentiationGate::new_from_config(&config())));
+    gates.push(GateRef::new(ExponentiationGate::new_from_config(&fold_config())));
     gates
 }
 
 fn verifying(inner: Option<&CommonCircuitData<F, D>>) -> CircuitData<F, C, D> {
-    let mut builder = CircuitBuilder::<F, D>::new(config());
+    let mut builder = CircuitBuilder::<F, D>::new(fold_config());
     match inner {
         None => {
             while builder.num_gates() <= 1 << 11 {
@@ -55,8 +67,13 @@ pub(crate) fn pad(builder: &mut CircuitBuilder<F, D>, gates: &[GateRef<F, D>], d
 }
 
 /// The common data of any circuit of that degree and number of public inputs.
-pub(crate) fn common(gates: &[GateRef<F, D>], degree_bits: usize, publics: usize) -> CommonCircuitData<F, D> {
-    let mut builder = CircuitBuilder::<F, D>::new(config());
+pub(crate) fn common(
+    config: CircuitConfig,
+    gates: &[GateRef<F, D>],
+    degree_bits: usize,
+    publics: usize,
+) -> CommonCircuitData<F, D> {
+    let mut builder = CircuitBuilder::<F, D>::new(config);
     for _ in 0..publics {
         builder.add_virtual_public_input();
     }

@@ -10,7 +10,8 @@ use zkvm_verifier::run::{Cap, absorb_shard, challenges};
 use zkvm_verifier::shard::verify_shard;
 use zkvm_verifier::{Params, params};
 
-use super::circuits::{CircuitSet, LeafCircuit, Plan, Proof};
+use super::circuits::{CircuitSet, LeafCircuit, Plan};
+use super::fold::Proof;
 use super::leaf::{self, LeafShape, LeafTargets};
 use super::reference::Committed;
 use super::witness::Shard;
@@ -116,4 +117,138 @@ fn leaf_takes_every_height() {
         LEAF.prove(&shard).unwrap();
         println!("{log_height}: {:?}", t.elapsed());
     }
+}
+
+#[test]
+#[ignore = "minutes"]
+fn measure_real() {
+    let tables = [
+        zkvm_air::tables::cpu::table(),
+        zkvm_air::tables::static_table::table(),
+        zkvm_air::tables::memory::table(),
+        zkvm_air::tables::hint::table(),
+    ];
+    for table in &tables {
+        let shape = LeafShape {
+            table,
+            params: Params::STANDARD,
+            heights: params::log_heights(table.id),
+        };
+        let mut b = CircuitBuilder::<F, D>::new(shape::leaf_config());
+        let targets = LeafTargets::add(&mut b, &shape);
+        leaf::constrain(&mut b, &shape, &targets);
+        println!(
+            "{:?} width {} fixed {} aux {} gates {}",
+            table.id,
+            table.width,
+            table.fixed_width,
+            table.aux_width(),
+            b.num_gates()
+        );
+    }
+}
+
+fn static_shard(cpu: &[Committed<'_>], log_height: usize) -> Committed<'static> {
+    let n = 1 << log_height;
+    let mut rows: Vec<(F, F)> = cpu
+        .iter()
+        .flat_map(|c| c.trace[5].iter().copied().zip(c.trace[6].iter().copied()))
+        .collect();
+    let used = rows.len();
+    rows.resize(n, (F::ZERO, F::ZERO));
+    let (values, cubes): (Vec<F>, Vec<F>) = rows.into_iter().unzip();
+    let counts = (0..n).map(|i| F::from_bool(i < used)).collect();
+    let address = (0..n as u64).map(f).collect();
+    Committed::new(
+        &TABLES[1],
+        vec![values],
+        vec![counts, cubes, address],
+        vec![F::ZERO, f(n as u64 - 1)],
+    )
+}
+
+fn memory_shard(before: u64, after: u64) -> Committed<'static> {
+    let mut column = vec![f(before); 128];
+    column[127] = f(after);
+    Committed::new(&TABLES[2], vec![], vec![column], vec![f(before), f(after)])
+}
+
+fn hint_shard() -> Committed<'static> {
+    Committed::new(&TABLES[3], vec![], vec![vec![F::ONE; 128]], vec![])
+}
+
+struct Run {
+    header: HashOut<F>,
+    logup: Logup,
+    hash: HashOut<F>,
+    proofs: Vec<ShardProof>,
+    fixed_cap: Cap,
+}
+
+fn run() -> Run {
+    let cpu = [cpu_shard(1, 7), cpu_shard(128, 8)];
+    let fixed = static_shard(&cpu, 9);
+    let fixed_cap = fixed.fixed_batch.as_ref().unwrap().merkle_tree.cap.clone();
+    let mut shards = Vec::from(cpu);
+    shards.extend([
+        fixed,
+        memory_shard(511, 600),
+        memory_shard(600, 700),
+        hint_shard(),
+    ]);
+    let header = HashOut::from_partial(&[f(99)]);
+    let hash = shards.iter().fold(header, |h, c| {
+        absorb_shard(
+            h,
+            c.table.id,
+            c.log_height(),
+            &c.publics,
+            &c.trace_batch.merkle_tree.cap,
+        )
+    });
+    let logup = challenges(hash, F::ZERO);
+    Run {
+        header,
+        logup,
+        hash,
+        proofs: shards.iter().map(|c| prove(c, logup)).collect(),
+        fixed_cap,
+    }
+}
+
+#[test]
+fn folds() {
+    let t = Instant::now();
+    let set = CircuitSet::build(&plan()).unwrap();
+    println!("built {:?}", t.elapsed());
+    let run = run();
+    let leaves: Vec<Proof> = run
+        .proofs
+        .iter()
+        .map(|p| {
+            let fixed_cap = (p.table == TableId::Static).then_some(&run.fixed_cap);
+            set.leaves[p.table as usize]
+                .prove(&Shard {
+                    proof: p,
+                    fixed_cap,
+                    challenges: run.logup,
+                })
+                .unwrap()
+        })
+        .collect();
+    println!("leaves {:?}", t.elapsed());
+    let mut acc = None;
+    for leaf in &leaves {
+        let t = Instant::now();
+        acc = Some(set.fold.prove(run.header, acc.as_ref(), leaf).unwrap());
+        println!("fold {:?}", t.elapsed());
+    }
+    let acc = acc.unwrap();
+    println!(
+        "size {} {:?}",
+        acc.to_bytes().len(),
+        acc.public_inputs.iter().take(35).collect::<Vec<_>>()
+    );
+    assert_eq!(acc.public_inputs[4..8], run.hash.elements);
+    let _ = E::ZERO;
 }
