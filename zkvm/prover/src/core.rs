@@ -8,27 +8,33 @@
 //! Nothing here is trusted: whatever it does, [`zkvm_verifier::core::verify_core`] decides.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plonky2::field::types::Field;
 use rayon::prelude::*;
 use zkvm_air::{F, Logup, TableId};
 use zkvm_emulator::{Inputs, Status as RunStatus};
-use zkvm_verifier::core::{CoreProof, table};
+use zkvm_verifier::core::CoreProof;
+use zkvm_verifier::encoding::EncodingError;
 use zkvm_verifier::run::{
-    Digest, ROWS_END, Statement, Status, absorb_shard, challenges, header_hash, is_ground,
+    Cap, Digest, ROWS_END, Statement, Status, absorb_shard, challenges, header_hash, is_ground,
 };
 use zkvm_verifier::{Params, ShardProof};
 
 use crate::key::ProvingKey;
-use crate::stark::{Commitment, Domain, Shard, ShardProver, StarkError};
+use crate::pool::{LocalPool, PoolError, ProofPool};
+use crate::stark::{Commitment, Domain};
 use crate::trace::counts::Counts;
 use crate::trace::cpu as cpu_trace;
 use crate::trace::hint::HintTraceError;
 use crate::witness::{ExecError, Executor, Segment};
 
 use tables::{SideTables, no_counts};
+use task::ShardTask;
 
 pub(crate) mod tables;
+mod task;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -108,14 +114,12 @@ pub enum ProveError {
         /// Rows.
         got: u64,
     },
-    /// A shard cannot be argued.
-    #[error("shard {index}: {error}")]
-    Shard {
-        /// Its place in the proof.
-        index: usize,
-        /// Why.
-        error: StarkError,
-    },
+    /// A shard was not proven.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// A pool returned what its own check does not take for a proof.
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
 }
 
 /// A shard after the first pass.
@@ -123,9 +127,43 @@ struct Committed {
     table: TableId,
     log_height: usize,
     publics: Vec<F>,
-    commitment: Commitment,
-    /// Column-major rows; `None` if they were dropped with the commitment's columns.
-    columns: Option<Vec<Vec<F>>>,
+    cap: Cap,
+    kept: Mutex<Kept>,
+}
+
+/// What a committed shard's proof is made from, as long as it is there.
+#[derive(Default)]
+struct Kept {
+    /// Column-major rows; `None` if they were dropped or the shard is proven.
+    columns: Option<Arc<Vec<Vec<F>>>>,
+    /// The commitment; `None` once an attempt has used it.
+    commitment: Option<Commitment>,
+}
+
+impl Committed {
+    fn new(
+        table: TableId,
+        log_height: usize,
+        publics: Vec<F>,
+        commitment: Commitment,
+        columns: Option<Vec<Vec<F>>>,
+    ) -> Self {
+        Committed {
+            table,
+            log_height,
+            publics,
+            cap: commitment.cap(),
+            kept: Mutex::new(Kept {
+                columns: columns.map(Arc::new),
+                commitment: Some(commitment),
+            }),
+        }
+    }
+
+    /// Locks what is kept. An attempt that panics leaves nothing half-changed there.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Domains by log height, made when first needed.
@@ -136,13 +174,32 @@ impl Domains {
     fn get(&mut self, log: usize) -> &Domain {
         self.0.entry(log).or_insert_with(|| Domain::new(log))
     }
+
+    /// The domain of a shard that has been committed.
+    fn of(&self, shard: &Committed) -> &Domain {
+        self.0.get(&shard.log_height).expect("committing made the domain")
+    }
 }
 
-/// Proves the run of the key's program on `inputs`: what the proof says, and the proof.
+/// Proves the run of the key's program on `inputs` in this process: what the proof says, and the proof.
 ///
 /// # Errors
 /// If the run cannot be executed or is too long.
 pub fn prove_core(
+    key: &ProvingKey,
+    inputs: &Inputs,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(Statement, CoreProof), ProveError> {
+    prove_core_in(&LocalPool::default(), key, inputs, options, progress)
+}
+
+/// The same, with the shards argued in `pool`, which retries what fails and checks each shard's proof.
+///
+/// # Errors
+/// If the run cannot be executed, is too long, or the pool gives up.
+pub fn prove_core_in(
+    pool: &impl ProofPool,
     key: &ProvingKey,
     inputs: &Inputs,
     options: &Options,
@@ -159,7 +216,7 @@ pub fn prove_core(
     let (statement, claim_counts) = prover.commit()?;
     let h = prover.absorb(&statement, &claim_counts);
     let nonce = grind(h, options.params.grinding_bits);
-    let shards = prover.argue(challenges(h, nonce))?;
+    let shards = prover.argue(pool, challenges(h, nonce))?;
     let proof = CoreProof {
         claim_counts,
         nonce,
@@ -240,13 +297,13 @@ impl Prover<'_> {
             } else {
                 commitment.drop_columns();
             }
-            self.shards.push(Committed {
-                table: TableId::Cpu,
+            self.shards.push(Committed::new(
+                TableId::Cpu,
                 log_height,
-                publics: cpu_trace::publics(&segment),
+                cpu_trace::publics(&segment),
                 commitment,
-                columns: keep.then_some(columns),
-            });
+                keep.then_some(columns),
+            ));
             (self.progress)(Progress::Committed {
                 shards: self.shards.len(),
                 steps: executor.steps(),
@@ -285,13 +342,14 @@ impl Prover<'_> {
     /// Commits a table that exists once a run.
     fn push(&mut self, table: TableId, publics: Vec<F>, columns: Vec<Vec<F>>) {
         let log_height = columns[0].len().trailing_zeros() as usize;
-        self.shards.push(Committed {
+        let commitment = Commitment::new(self.domains.get(log_height), &columns);
+        self.shards.push(Committed::new(
             table,
             log_height,
             publics,
-            commitment: Commitment::new(self.domains.get(log_height), &columns),
-            columns: Some(columns),
-        });
+            commitment,
+            Some(columns),
+        ));
     }
 
     /// h after all shards.
@@ -299,54 +357,23 @@ impl Prover<'_> {
         let key = self.key.verifying_key().digest();
         let header = header_hash(key, statement, claim_counts, self.shards.len());
         self.shards.iter().fold(header, |h, shard| {
-            absorb_shard(
-                h,
-                shard.table,
-                shard.log_height,
-                &shard.publics,
-                &shard.commitment.cap(),
-            )
+            absorb_shard(h, shard.table, shard.log_height, &shard.publics, &shard.cap)
         })
     }
 
     /// The second pass.
-    fn argue(&mut self, challenges: Logup) -> Result<Vec<ShardProof>, ProveError> {
-        let shards = std::mem::take(&mut self.shards);
-        let (of, rows) = (shards.len(), self.segment_rows());
-        // Runs along as far as dropped shards demand.
-        let mut again = (self.executor(), 0);
-        let mut provers = TableId::ALL.map(|_| None);
-        let mut proofs = Vec::with_capacity(of);
-        for (index, mut shard) in shards.into_iter().enumerate() {
-            let columns = match shard.columns.take() {
-                Some(columns) => columns,
-                None => {
-                    let (executor, next) = &mut again;
-                    while *next < index {
-                        executor.segment(rows)?;
-                        *next += 1;
-                    }
-                    let segment = executor.segment(rows)?;
-                    *next += 1;
-                    self.fill(&segment, &mut self.no_counts())
-                }
-            };
-            let fixed =
-                (shard.table == TableId::Static).then(|| (self.key.fixed_columns(), self.key.fixed()));
-            let parts = Shard {
-                trace: &columns,
-                publics: &shard.publics,
-                fixed,
-            };
-            let domain = self.domains.get(shard.log_height);
-            let proof = provers[shard.table as usize]
-                .get_or_insert_with(|| ShardProver::new(table(shard.table), self.options.params))
-                .prove(domain, parts, shard.commitment, challenges)
-                .map_err(|error| ProveError::Shard { index, error })?;
-            proofs.push(proof);
-            (self.progress)(Progress::Proven { done: index + 1, of });
-        }
-        Ok(proofs)
+    fn argue(&self, pool: &impl ProofPool, challenges: Logup) -> Result<Vec<ShardProof>, ProveError> {
+        let task = ShardTask::new(self, challenges);
+        let done = AtomicUsize::new(0);
+        let proofs = pool.run(&task, &task.jobs(), &|index| {
+            *self.shards[index].kept() = Kept::default();
+            (self.progress)(Progress::Proven {
+                done: done.fetch_add(1, Ordering::Relaxed) + 1,
+                of: self.shards.len(),
+            });
+        })?;
+        let decoded = proofs.iter().map(|bytes| ShardProof::decode(bytes));
+        Ok(decoded.collect::<Result<_, _>>()?)
     }
 }
 

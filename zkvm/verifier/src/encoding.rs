@@ -20,7 +20,7 @@ use plonky2::hash::poseidon::PoseidonHash;
 use zkvm_air::{E, F, TableId};
 
 use crate::proof::{Openings, ShardProof};
-use crate::run::{Cap, Digest};
+use crate::run::{Cap, Digest, VERSION};
 
 /// Why bytes are not what they should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -458,5 +458,28 @@ impl<'a> Reader<'a> {
             },
             fri: self.fri()?,
         })
+    }
+}
+
+/// First bytes of an encoded shard proof.
+const SHARD_MAGIC: u32 = u32::from_le_bytes(*b"tpsp");
+
+impl ShardProof {
+    /// The proof's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(SHARD_MAGIC, VERSION);
+        writer.shard(self);
+        writer.finish()
+    }
+
+    /// The proof that has these bytes.
+    ///
+    /// # Errors
+    /// If they are not the encoding of a proof; whether it proves anything is for its verifier.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EncodingError> {
+        let mut reader = Reader::new(bytes, SHARD_MAGIC, VERSION)?;
+        let proof = reader.shard()?;
+        reader.finish()?;
+        Ok(proof)
     }
 }
