@@ -182,8 +182,14 @@ fn full_rounds<V: Lanes, const K: usize>(
 #[inline(always)]
 fn permute<V: Lanes, const K: usize>(states: &mut [[V; WIDTH]; K], constants: &Constants) {
     full_rounds(states, &constants.first);
-    let mut low = states.map(|s| s.map(|x| x.and(x.same(EPSILON))));
-    let mut high = states.map(|s| s.map(|x| x.shr::<32>()));
+    // No closures over arrays here or below: what is not inlined is compiled without the instruction set.
+    let (mut low, mut high) = (*states, *states);
+    for k in 0..K {
+        for i in 0..WIDTH {
+            low[k][i] = low[k][i].and(low[k][i].same(EPSILON));
+            high[k][i] = high[k][i].shr::<32>();
+        }
+    }
     for (r, &c) in constants.partial.iter().enumerate() {
         for k in 0..K {
             let x = join(low[k][0], high[k][0]);
@@ -329,7 +335,11 @@ pub(super) unsafe fn permute_candidates<V: Lanes, const K: usize>(
 ) {
     // SAFETY: the caller's promise on the instruction set; `words` holds the longest vector.
     unsafe {
-        let mut states = [state.map(|x| V::splat(x.0)); K];
+        let mut one = [V::splat(0); WIDTH];
+        for i in 0..WIDTH {
+            one[i] = V::splat(state[i].0);
+        }
+        let mut states = [one; K];
         for (k, state) in states.iter_mut().enumerate() {
             let words: [u64; 8] = core::array::from_fn(|lane| first + (k * V::WIDTH + lane) as u64);
             state[position] = V::load(words.as_ptr());

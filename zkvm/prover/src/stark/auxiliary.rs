@@ -120,7 +120,10 @@ unsafe fn norms_with<V: Lanes>(scratch: &mut Scratch, terms: usize, rows: usize)
         for i in (0..rows).step_by(V::WIDTH) {
             let mut product = V::splat(1);
             for t in 0..terms {
-                let d = [2, 3].map(|c| V::load(outputs.add((4 * t + c) * rows + i)));
+                let d = [
+                    V::load(outputs.add((4 * t + 2) * rows + i)),
+                    V::load(outputs.add((4 * t + 3) * rows + i)),
+                ];
                 let norm = d[0].square().sub(times_seven(d[1].square()));
                 product = product.mul(norm);
                 norm.store(norms.add(t * rows + i));
@@ -155,7 +158,10 @@ unsafe fn fractions_with<V: Lanes>(scratch: &mut Scratch, terms: usize, rows: us
                 inverse = inverse.mul(V::load(norms.add(t * rows + i)));
                 // n / (d0 + d1 X) = n (d0 - d1 X) / norm.
                 let scale = own.mul(V::load(outputs.add(4 * t * rows + i)));
-                let d = [2, 3].map(|c| V::load(outputs.add((4 * t + c) * rows + i)));
+                let d = [
+                    V::load(outputs.add((4 * t + 2) * rows + i)),
+                    V::load(outputs.add((4 * t + 3) * rows + i)),
+                ];
                 helper = [helper[0].add(d[0].mul(scale)), helper[1].sub(d[1].mul(scale))];
                 if t % 2 == 0 {
                     for c in 0..2 {

@@ -386,7 +386,7 @@ unsafe fn run_with<V: Lanes>(
                     let (a, b) = (a.map(locate), b.map(locate));
                     let to = [slots.add(to * rows), slots.add((to + 1) * rows)];
                     for i in blocks() {
-                        let (x, y) = (a.map(|a| load(a, i)), b.map(|b| load(b, i)));
+                        let (x, y) = ([load(a[0], i), load(a[1], i)], [load(b[0], i), load(b[1], i)]);
                         let value = match op {
                             Op::Add => [x[0].add(y[0]), x[1].add(y[1])],
                             Op::Sub => [x[0].sub(y[0]), x[1].sub(y[1])],
@@ -400,7 +400,7 @@ unsafe fn run_with<V: Lanes>(
                     let (a, b) = (a.map(locate), locate(*b));
                     let to = [slots.add(to * rows), slots.add((to + 1) * rows)];
                     for i in blocks() {
-                        let (x, y) = (a.map(|a| load(a, i)), load(b, i));
+                        let (x, y) = ([load(a[0], i), load(a[1], i)], load(b, i));
                         let value = match op {
                             Op::Add => [x[0].add(y), x[1]],
                             Op::Sub => [x[0].sub(y), x[1]],
@@ -413,7 +413,9 @@ unsafe fn run_with<V: Lanes>(
                 Instruction::Emit { index, domain, value } => {
                     let zero = V::splat(0);
                     if stored.is_null() {
-                        let [w0, w1, w1_seven] = weights[*index].map(|w| V::load(w.as_ptr()));
+                        let weight = &weights[*index];
+                        let (w0, w1) = (V::load(weight[0].as_ptr()), V::load(weight[1].as_ptr()));
+                        let w1_seven = V::load(weight[2].as_ptr());
                         let sum = [0, 1].map(|c| sums.add((2 * accumulator(*domain) + c) * rows));
                         match *value {
                             Value::Base(o) => {
@@ -427,7 +429,7 @@ unsafe fn run_with<V: Lanes>(
                             Value::Ext(p) => {
                                 let p = p.map(locate);
                                 for i in blocks() {
-                                    let x = p.map(|p| load(p, i));
+                                    let x = [load(p[0], i), load(p[1], i)];
                                     let c0 = x[0].mul(w0).add(x[1].mul(w1_seven));
                                     let c1 = x[0].mul(w1).add(x[1].mul(w0));
                                     V::load(sum[0].add(i)).add(c0).store(sum[0].add(i));
