@@ -41,6 +41,11 @@ pub(crate) trait Lanes: Copy {
     fn sub_if_less(self, a: Self, b: Self, v: Self) -> Self;
     /// `self` modulo p, below p.
     fn canonical(self) -> Self;
+    /// The lower half of `self` under the lower half of `high`.
+    #[inline(always)]
+    fn with_high_half(self, high: Self) -> Self {
+        high.shl::<32>().wrapping_add(self.and(self.same(EPSILON)))
+    }
     /// A vector with `x` in every lane.
     #[inline(always)]
     fn same(self, x: u64) -> Self {
@@ -60,7 +65,7 @@ pub(crate) trait Lanes: Copy {
         let a = hl.wrapping_add(ll.shr::<32>());
         let b = lh.wrapping_add(a.and(mask));
         let high = hh.wrapping_add(a.shr::<32>()).wrapping_add(b.shr::<32>());
-        (high, b.shl::<32>().wrapping_add(ll.and(mask)))
+        (high, ll.with_high_half(b))
     }
 
     /// Square as (high, low).
@@ -279,6 +284,11 @@ mod x86 {
                     _mm512_sub_epi64(self.0, _mm512_set1_epi64(P as i64)),
                 ))
             }
+        }
+        #[inline(always)]
+        fn with_high_half(self, high: Self) -> Self {
+            // Odd 32-bit lanes take the even lane below them.
+            unsafe { Self(_mm512_mask_shuffle_epi32::<0xa0>(self.0, 0xaaaa, high.0)) }
         }
         #[inline(always)]
         fn transpose(rows: &mut [Self]) {

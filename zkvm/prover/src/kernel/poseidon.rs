@@ -9,7 +9,7 @@
 use std::sync::LazyLock;
 
 use plonky2::field::types::{Field, PrimeField64};
-use plonky2::hash::poseidon::ALL_ROUND_CONSTANTS;
+use plonky2::hash::poseidon::{ALL_ROUND_CONSTANTS, Poseidon};
 use zkvm_air::F;
 
 use super::Digest;
@@ -103,32 +103,30 @@ fn circulant<V: Lanes>(x: &[V; WIDTH]) -> [V; WIDTH] {
         add(sum, one[0].shl::<4>()),
         add(sum, one[1].shl::<4>()),
     ];
-    // y = -1: weights -1, -8, 2.
+    // y = -1: weights -1, -8, 2; the second is the negative of what is needed.
     let at_minus = [
         sub(sub(minus[2].shl::<3>(), minus[0]), minus[1].shl::<1>()),
-        sub(zero, add(add(minus[0].shl::<3>(), minus[1]), minus[2].shl::<1>())),
+        add(add(minus[0].shl::<3>(), minus[1]), minus[2].shl::<1>()),
         sub(sub(minus[0].shl::<1>(), minus[1].shl::<3>()), minus[2]),
     ];
-    // y = i: weights 2 - i, -4 + i, 16 + i.
+    // y = i: weights 2 - i, 4 - i (to be subtracted), 16 + i.
     let w0 = |k: usize| (add(re[k].shl::<1>(), im[k]), sub(im[k].shl::<1>(), re[k]));
-    let w1 = |k: usize| {
-        (
-            sub(zero, add(re[k].shl::<2>(), im[k])),
-            sub(re[k], im[k].shl::<2>()),
-        )
-    };
+    let w1 = |k: usize| (add(re[k].shl::<2>(), im[k]), sub(im[k].shl::<2>(), re[k]));
     let w2 = |k: usize| (sub(re[k].shl::<4>(), im[k]), add(im[k].shl::<4>(), re[k]));
-    // a + (-i) b
-    let twisted = |a: (V, V), b: (V, V)| (add(a.0, b.1), sub(a.1, b.0));
-    let plain = |a: (V, V), b: (V, V)| (add(a.0, b.0), add(a.1, b.1));
-    let at_i = [
-        twisted(twisted(w0(0), w2(1)), w1(2)),
-        twisted(plain(w1(0), w0(1)), w2(2)),
-        plain(plain(w2(0), w1(1)), w0(2)),
-    ];
+    let (a, b, c) = (w0(0), w2(1), w1(2));
+    // a - i b + i c, and so on.
+    let first = (sub(add(a.0, b.1), c.1), add(sub(a.1, b.0), c.0));
+    let (a, b, c) = (w1(0), w0(1), w2(2));
+    let second = (add(sub(b.0, a.0), c.1), sub(sub(b.1, a.1), c.0));
+    let (a, b, c) = (w2(0), w1(1), w0(2));
+    let third = (add(sub(a.0, b.0), c.0), add(sub(a.1, b.1), c.1));
+    let at_i = [first, second, third];
     let mut out = [zero; WIDTH];
     for r in 0..3 {
-        let (even, odd) = (add(at_one[r], at_minus[r]), sub(at_one[r], at_minus[r]));
+        let (mut even, mut odd) = (add(at_one[r], at_minus[r]), sub(at_one[r], at_minus[r]));
+        if r == 1 {
+            core::mem::swap(&mut even, &mut odd);
+        }
         out[r] = add(even, at_i[r].0);
         out[r + 6] = sub(even, at_i[r].0);
         out[r + 3] = sub(odd, at_i[r].1);
@@ -181,6 +179,10 @@ fn full_rounds<V: Lanes, const K: usize>(
 /// The permutation on K vectors of states; two at once hide the latency of the partial rounds' one S-box.
 #[inline(always)]
 fn permute<V: Lanes, const K: usize>(states: &mut [[V; WIDTH]; K], constants: &Constants) {
+    if V::WIDTH == 1 {
+        // plonky2's own is made for one lane.
+        return states.iter_mut().for_each(permute_one);
+    }
     full_rounds(states, &constants.first);
     // No closures over arrays here or below: what is not inlined is compiled without the instruction set.
     let (mut low, mut high) = (*states, *states);
@@ -214,6 +216,20 @@ fn permute<V: Lanes, const K: usize>(states: &mut [[V; WIDTH]; K], constants: &C
         }
     }
     full_rounds(states, &constants.last);
+}
+
+/// plonky2's permutation of a state of one lane.
+fn permute_one<V: Lanes>(state: &mut [V; WIDTH]) {
+    let mut words = [F::ZERO; WIDTH];
+    // SAFETY: callers have one lane, which needs no instruction set.
+    unsafe {
+        for (x, word) in state.iter().zip(&mut words) {
+            x.store(core::ptr::from_mut(word).cast());
+        }
+        for (x, word) in state.iter_mut().zip(F::poseidon(words)) {
+            *x = V::load(core::ptr::from_ref(&word).cast());
+        }
+    }
 }
 
 /// Writes the first four elements of each state as digests.
