@@ -1,4 +1,4 @@
-//! `tapestry zkvm`: run a program, take the state digest at a step, show a step.
+//! `tapestry zkvm`: run a program, prove a run and verify proofs, take the state digest at a step, show a step.
 //!
 //! The machine's own crate does the work; this module reads files and arguments, drives the machine in stretches so
 //! that long runs show progress, and prints. A program and its claim come from outside: every defect is one line.
@@ -8,7 +8,10 @@ mod digest;
 mod disasm;
 mod drive;
 mod profile;
+mod prove;
+mod rate;
 mod run;
+mod verify;
 
 use std::fs::File;
 use std::io::Read;
@@ -31,6 +34,12 @@ pub(crate) enum Command {
     Run(run::Options),
     /// Run a program and report where its steps go, by function and by system call
     Execute(run::Options),
+    /// Prove how a program ends on its claim
+    Prove(prove::Options),
+    /// Check a proof: exit code 0 if it holds, 1 if it is refused
+    Verify(verify::VerifyOptions),
+    /// What a proof's file says of itself
+    Inspect(verify::InspectOptions),
     /// The state digest before step N
     Digest(digest::Options),
     /// Step N as a person reads it
@@ -53,26 +62,33 @@ pub(crate) struct Source {
 impl Source {
     /// Reads the files and the claim.
     fn load(&self) -> anyhow::Result<(Program, Inputs)> {
-        let path = self.elf.display();
-        let bytes = read(&self.elf, MAX_ELF)?;
-        let program = Program::from_elf(&bytes).with_context(|| format!("{path} is not a program"))?;
-        let claim = parse_claim(&self.claim)?;
+        let (bytes, claim, messages) = self.parts()?;
+        let program =
+            Program::from_elf(&bytes).with_context(|| format!("{} is not a program", self.elf.display()))?;
         let mut preimages = Preimages::new();
-        if let Some(file) = &self.preimages {
-            let bytes = read(file, MAX_PREIMAGES)?;
-            let (messages, rest) = bytes.as_chunks::<64>();
-            if !rest.is_empty() {
-                bail!(
-                    "{} has {} bytes, expected a multiple of 64",
-                    file.display(),
-                    bytes.len()
-                );
-            }
-            for message in messages {
-                preimages.insert(*message);
-            }
+        for message in messages {
+            preimages.insert(message);
         }
         Ok((program, Inputs::new(claim, preimages)))
+    }
+
+    /// Reads the files and the claim; the program is only read. Its bytes, the claim, the messages.
+    fn parts(&self) -> anyhow::Result<(Vec<u8>, ClaimWords, Vec<[u8; 64]>)> {
+        let elf = read(&self.elf, MAX_ELF)?;
+        let claim = parse_claim(&self.claim)?;
+        let Some(file) = &self.preimages else {
+            return Ok((elf, claim, Vec::new()));
+        };
+        let bytes = read(file, MAX_PREIMAGES)?;
+        let (messages, rest) = bytes.as_chunks::<64>();
+        if !rest.is_empty() {
+            bail!(
+                "{} has {} bytes, expected a multiple of 64",
+                file.display(),
+                bytes.len()
+            );
+        }
+        Ok((elf, claim, messages.to_vec()))
     }
 }
 
@@ -102,6 +118,9 @@ pub(crate) fn main(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(options) => run::main(options),
         Command::Execute(options) => run::main_reporting(options),
+        Command::Prove(options) => prove::main(options),
+        Command::Verify(options) => verify::verify(options),
+        Command::Inspect(options) => verify::inspect(options),
         Command::Digest(options) => digest::main(options),
         Command::Disasm(options) => disasm::main(options),
     }

@@ -6,6 +6,7 @@ pub mod key;
 pub mod pool;
 pub mod recursion;
 pub mod rom;
+pub mod sdk;
 pub mod stark;
 pub mod trace;
 pub mod witness;

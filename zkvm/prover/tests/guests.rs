@@ -1,0 +1,186 @@
+//! Whole programs from C, Go and Rust: what the emulator says of a run is what its proof says, and a proof that is changed,
+//! put together otherwise or held against something else is refused with a reason.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use zkvm_emulator::{ClaimWords, Inputs, Machine, Preimages, Program, Silent, Stop};
+use zkvm_prover::sdk::{
+    Body, EstimateError, Params, Proof, ProofError, Prover, SdkError, Status, Verifier,
+    VerifyingKey,
+};
+use zkvm_verifier::core::{CoreError, CoreProof};
+
+/// Enough queries that a wrong proof is refused in these tests, and fast.
+const PARAMS: Params = Params {
+    queries: 8,
+    pow_bits: 4,
+    grinding_bits: 6,
+};
+/// Their conjectured bits.
+const BITS: u32 = 12;
+
+fn elf(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guests/elf");
+    std::fs::read(folder.join(format!("{name}.elf"))).unwrap()
+}
+
+/// A proof with the key that it is for.
+struct Proven {
+    proof: Proof,
+    key: VerifyingKey,
+    claim: Vec<u32>,
+}
+
+fn prove(name: &str, claim: &[u32], preimages: &[[u8; 64]], segment: usize) -> Proven {
+    let elf = elf(name);
+    let prover = Prover::new()
+        .program(&elf)
+        .claim(claim)
+        .preimages(preimages.iter().copied())
+        .params(PARAMS)
+        .least_bits(BITS)
+        .segment(segment);
+    Proven {
+        proof: prover.prove().unwrap(),
+        key: prover.key().unwrap(),
+        claim: claim.to_vec(),
+    }
+}
+
+impl Proven {
+    fn verify(&self, proof: &Proof) -> Result<(), ProofError> {
+        let verifier = Verifier::new(self.key.clone()).least_bits(BITS);
+        verifier.verify(&self.claim, proof).map(|_| ())
+    }
+
+    fn core(&self) -> &CoreProof {
+        let Body::Core(core) = &self.proof.body;
+        core
+    }
+
+    /// What the verifier says of a core proof made from this one's parts.
+    fn with(&self, change: impl FnOnce(&mut CoreProof)) -> Result<(), ProofError> {
+        let mut core = self.core().clone();
+        change(&mut core);
+        assert!(core != *self.core(), "the change changes nothing");
+        self.verify(&Proof {
+            body: Body::Core(core),
+            ..self.proof.clone()
+        })
+    }
+
+    /// Number of Cpu shards, which come first.
+    fn segments(&self) -> usize {
+        let number = |shard: &&zkvm_verifier::ShardProof| shard.table == zkvm_air::TableId::Cpu;
+        self.core().shards.iter().filter(number).count()
+    }
+}
+
+/// What the emulator says of the run: status and steps.
+fn emulated(name: &str, claim: &[u32], preimages: &[[u8; 64]]) -> (Status, u64) {
+    let program = Program::from_elf(&elf(name)).unwrap();
+    let mut known = Preimages::new();
+    for message in preimages {
+        known.insert(*message);
+    }
+    let inputs = Inputs::new(ClaimWords::new(claim.to_vec()).unwrap(), known);
+    let mut machine = Machine::new(program, inputs);
+    let status = match machine.run(u64::MAX, &mut Silent).unwrap() {
+        Stop::Ended(zkvm_emulator::Status::Accepted) => Status::Accepted,
+        Stop::Ended(_) => Status::Rejected,
+        Stop::Limit => panic!("{name} does not end"),
+    };
+    (status, machine.end().unwrap())
+}
+
+/// Proves the run, compares with the emulator, and sends the proof through its file.
+fn agrees(name: &str, claim: &[u32], preimages: &[[u8; 64]], segment: usize) -> Proven {
+    let proven = prove(name, claim, preimages, segment);
+    let (status, steps) = emulated(name, claim, preimages);
+    let statement = &proven.proof.statement;
+    assert_eq!((statement.status, statement.steps), (status, steps), "{name} on {claim:?}");
+    let bytes = proven.proof.encode();
+    let read = Proof::decode(&bytes).unwrap();
+    assert!(read == proven.proof);
+    proven.verify(&read).unwrap();
+    assert_eq!(proven.key.program, Program::from_elf(&elf(name)).unwrap().digest());
+    proven
+}
+
+/// SHA-256 of 32 zero bytes, as claim words.
+const DIGEST: [u32; 8] = [
+    0x6668_7aad, 0xf862_bd77, 0x6c8f_c18b, 0x8e9f_8e20, 0x0897_1485, 0x6ee2_33b3, 0x902a_591d, 0x0d5f_2925,
+];
+
+/// The claim that hashing once gives [`DIGEST`].
+fn sha_claim() -> Vec<u32> {
+    [&[1][..], &DIGEST].concat()
+}
+
+/// C SHA-256 in several segments.
+fn sha() -> &'static Proven {
+    static PROVEN: OnceLock<Proven> = OnceLock::new();
+    PROVEN.get_or_init(|| agrees("c-sha256", &sha_claim(), &[], 10))
+}
+
+#[test]
+fn c_is_proven() {
+    let proven = sha();
+    assert_eq!(proven.proof.statement.status, Status::Accepted);
+    assert!(proven.segments() >= 3, "{}", proven.segments());
+    // A claim that does not hold is proven to be rejected.
+    let mut claim = sha_claim();
+    claim[8] ^= 1;
+    assert_eq!(agrees("c-sha256", &claim, &[], 11).proof.statement.status, Status::Rejected);
+    // So is one without words: the program traps.
+    assert_eq!(agrees("c-sha256", &[], &[], 12).proof.statement.status, Status::Rejected);
+}
+
+#[test]
+fn rust_is_proven() {
+    let proven = agrees("rust-fibonacci", &[10, 55], &[], 12);
+    assert_eq!(proven.proof.statement.status, Status::Accepted);
+    assert_eq!(agrees("rust-fibonacci", &[10, 56], &[], 12).proof.statement.status, Status::Rejected);
+}
+
+#[test]
+fn hints_are_proven() {
+    // A tree of depth 1: two leaves of 32 bytes.
+    let mut message = [0x11u8; 64];
+    message[32..].fill(0x22);
+    let words = |bytes: &[u8]| -> Vec<u32> {
+        bytes.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word)).collect()
+    };
+    let (left, right) = ([0x11; 32], [0x22; 32]);
+    let root = zkvm_emulator::merkle::parent(&left, &right);
+    let claim = [&words(&root)[..], &[1, 1], &words(&message[32..])].concat();
+    let proven = agrees("rust-blake3-walk", &claim, &[message], 12);
+    assert_eq!(proven.proof.statement.status, Status::Accepted);
+    let last = proven.core().shards.last().unwrap();
+    assert_eq!(last.table, zkvm_air::TableId::Hint);
+    // Without its hints the buses do not balance.
+    let error = proven.with(|core| drop(core.shards.pop())).unwrap_err();
+    assert!(matches!(error, ProofError::Core(CoreError::Grinding { .. } | CoreError::Sum)), "{error}");
+
+    let elf = elf("rust-blake3-walk");
+    let error = Prover::new().program(&elf).claim(&claim).prove().unwrap_err();
+    assert!(matches!(error, SdkError::Estimate(EstimateError::Preimage { .. })), "{error}");
+    assert!(error.to_string().contains("add its 64-byte message to the preimages"), "{error}");
+}
+
+#[test]
+fn go_is_proven() {
+    let proven = agrees("go-fibonacci", &[10, 55], &[], 18);
+    assert_eq!(proven.proof.statement.status, Status::Accepted);
+}
+
+#[test]
+#[ignore = "minutes; make nightly"]
+fn all_guests_are_proven_in_small_segments() {
+    agrees("go-fibonacci", &[10, 56], &[], 14);
+    agrees("go-sha256", &[0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 7], &[], 16);
+    agrees("go-alloc", &[], &[], 18);
+    agrees("c-instructions", &[], &[], 16);
+    agrees("rust-fibonacci", &[20_000, 0], &[], 15);
+}
