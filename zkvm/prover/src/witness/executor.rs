@@ -125,7 +125,7 @@ impl Executor {
     }
 
     /// A run that starts with these words (`docs/protocol.md` §1).
-    pub(super) fn from_words(program: &Program, rom: &Rom, inputs: Inputs, words: &[u32; WORDS]) -> Self {
+    pub(crate) fn from_words(program: &Program, rom: &Rom, inputs: Inputs, words: &[u32; WORDS]) -> Self {
         let mut initial_registers = [0; REGISTERS];
         initial_registers[1..32].copy_from_slice(&words[state::R1..]);
         for (register, word) in SPECIAL {

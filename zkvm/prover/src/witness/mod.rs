@@ -8,7 +8,7 @@ mod finals;
 mod memory;
 mod micro;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use executor::{CLK_END, Choice, ExecError, Executor};
 

@@ -14,7 +14,7 @@ use super::*;
 use crate::rom::Rom;
 
 #[path = "../../../emulator/tests/it/words.rs"]
-mod words;
+pub(crate) mod words;
 
 use words::{known_preimage, random_program};
 
@@ -50,7 +50,7 @@ fn assert_same_memory(executor: &Executor, machine: &mut Machine) {
     }
 }
 
-fn guest(name: &str) -> Program {
+pub(crate) fn guest(name: &str) -> Program {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../guests/elf/{name}.elf"));
     let elf = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Program::from_elf(&elf).unwrap()
@@ -64,7 +64,7 @@ fn words_of(bytes: &[u8]) -> Vec<u32> {
 }
 
 /// A claim of rust-blake3-walk of this depth that holds.
-fn walk(depth: u32) -> Inputs {
+pub(crate) fn walk(depth: u32) -> Inputs {
     let index = 0x9c3a_55e1 & ((1u64 << depth) - 1) as u32;
     let leaf: [u8; 32] = std::array::from_fn(|i| i as u8 ^ 0x5a);
     let mut preimages = Preimages::new();
@@ -87,7 +87,7 @@ fn walk(depth: u32) -> Inputs {
     Inputs::new(ClaimWords::new(claim).unwrap(), preimages)
 }
 
-fn claim(words: &[u32]) -> Inputs {
+pub(crate) fn claim(words: &[u32]) -> Inputs {
     Inputs::new(ClaimWords::new(words.to_vec()).unwrap(), Preimages::new())
 }
 
@@ -162,7 +162,7 @@ struct Seen {
     operations: BTreeSet<Operation>,
 }
 
-fn random_inputs() -> Inputs {
+pub(crate) fn random_inputs() -> Inputs {
     let mut preimages = Preimages::new();
     preimages.insert(known_preimage().0);
     Inputs::new(ClaimWords::new(vec![0xdead_beef, 1, 2]).unwrap(), preimages)

@@ -342,6 +342,8 @@ fn halves(word: u32) -> [u16; 2] {
 }
 
 #[cfg(test)]
+mod guests;
+#[cfg(test)]
 mod machine;
 #[cfg(test)]
 mod mutation;
