@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use plonky2::field::types::Field;
-use zkvm_air::F;
 use zkvm_air::machine::{
     END_ACCEPTED, END_REJECTED, FETCH_FAULT, Flags, KEY_ALTERNATIVE, KEY_STEP, SPACE_RAM, SPACE_REGISTERS,
 };
@@ -16,19 +14,19 @@ type Cell = (u32, u64);
 
 /// What a run starts from.
 #[derive(Clone, Default)]
-pub struct World {
-    pub rom: Vec<RomRow>,
-    pub registers: BTreeMap<u8, u32>,
-    pub ram: BTreeMap<u32, u32>,
-    pub code: BTreeMap<u32, u32>,
-    pub claim: Vec<u32>,
+pub(super) struct World {
+    pub(super) rom: Vec<RomRow>,
+    pub(super) registers: BTreeMap<u8, u32>,
+    pub(super) ram: BTreeMap<u32, u32>,
+    pub(super) code: BTreeMap<u32, u32>,
+    pub(super) claim: Vec<u32>,
     /// (address of the digest, index) to word.
-    pub hints: HashMap<(u32, u64), u32>,
+    pub(super) hints: HashMap<(u32, u64), u32>,
 }
 
 impl World {
     /// Initial words: space and address to value.
-    pub fn initial(&self) -> HashMap<(u64, u64), u64> {
+    pub(super) fn initial(&self) -> HashMap<(u64, u64), u64> {
         let registers =
             (0..=u8::MAX).map(|r| ((SPACE_REGISTERS, u64::from(r)), self.registers.get(&r).copied()));
         let ram = self
@@ -42,7 +40,7 @@ impl World {
     }
 
     /// The tuples of bus Rom.
-    pub fn rom_tuples(&self) -> HashSet<Vec<u64>> {
+    pub(super) fn rom_tuples(&self) -> HashSet<Vec<u64>> {
         let tuple = |row: &RomRow| {
             let [a, b, d] = [row.a, row.b, row.d].map(u64::from);
             vec![row.key, a, b, d, row.imm.into(), row.tgt, row.flags.0.into()]
@@ -51,7 +49,7 @@ impl World {
     }
 
     /// Runs from `pc` until an END key; `advice` gives a word for each row that has no operation.
-    pub fn run(&self, pc: u64, mut advice: impl FnMut() -> u32) -> Segment {
+    pub(super) fn run(&self, pc: u64, mut advice: impl FnMut() -> u32) -> Segment {
         let index: HashMap<u64, usize> = self.rom.iter().enumerate().map(|(i, row)| (row.key, i)).collect();
         let mut state = ExecState {
             pc,
@@ -227,9 +225,4 @@ fn after(state: &ExecState, row: &Row, micro: &RomRow) -> ExecState {
         next.next_pc = row.a.into();
     }
     next
-}
-
-/// As field elements.
-pub fn field(numbers: &[u64]) -> Vec<F> {
-    numbers.iter().copied().map(F::from_noncanonical_u64).collect()
 }

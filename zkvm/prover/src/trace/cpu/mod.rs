@@ -348,4 +348,8 @@ mod machine;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
+mod repair;
+#[cfg(test)]
 mod tests;

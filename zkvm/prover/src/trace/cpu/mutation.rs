@@ -16,11 +16,11 @@ use super::machine::World;
 use crate::rom::RomRow;
 
 /// A change: cells of one shard and their new values.
-pub type Change = Vec<(usize, usize, F)>;
+pub(super) type Change = Vec<(usize, usize, F)>;
 
 /// What noticed: the label of a constraint, or a term's number and bus.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Witness {
+pub(super) enum Witness {
     Constraint(String),
     /// Of an access, the number of its receiving term.
     Term(usize, Bus),
@@ -29,7 +29,7 @@ pub enum Witness {
 type Entries = HashMap<(u64, u64), F>;
 
 /// Honest shards of one run, and the tables that their look-ups must be members of.
-pub struct Judge<'a> {
+pub(super) struct Judge<'a> {
     table: Table,
     world: &'a World,
     rom: HashSet<Vec<u64>>,
@@ -43,7 +43,7 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(world: &'a World, shards: Vec<(Vec<Vec<F>>, Vec<F>)>) -> Self {
+    pub(super) fn new(world: &'a World, shards: Vec<(Vec<Vec<F>>, Vec<F>)>) -> Self {
         let table = col::table();
         let mut judge = Self {
             world,
@@ -93,7 +93,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Keys of other ROM rows that say the same as this row's.
-    pub fn twins(&self, cells: &[F]) -> Vec<F> {
+    pub(super) fn twins(&self, cells: &[F]) -> Vec<F> {
         let key = cells[col::FETCH].to_canonical_u64();
         let Some(row) = self.world.rom.iter().find(|row| row.key == key) else {
             return Vec::new();
@@ -106,24 +106,20 @@ impl<'a> Judge<'a> {
         twins.map(|other| F::from_canonical_u64(other.key)).collect()
     }
 
-    pub fn table(&self) -> &Table {
-        &self.table
-    }
-
-    pub fn shard(&self, shard: usize) -> &(Vec<Vec<F>>, Vec<F>) {
+    pub(super) fn shard(&self, shard: usize) -> &(Vec<Vec<F>>, Vec<F>) {
         &self.shards[shard]
     }
 
-    pub fn shards(&self) -> usize {
+    pub(super) fn shards(&self) -> usize {
         self.shards.len()
     }
 
-    pub fn height(&self, shard: usize) -> usize {
+    pub(super) fn height(&self, shard: usize) -> usize {
         self.shards[shard].0[0].len()
     }
 
     /// All that notice a change of `shard`.
-    pub fn judge(&self, shard: usize, change: &Change) -> BTreeSet<Witness> {
+    pub(super) fn judge(&self, shard: usize, change: &Change) -> BTreeSet<Witness> {
         let height = self.height(shard);
         let mut checks = BTreeSet::new();
         let mut terms = BTreeSet::new();
