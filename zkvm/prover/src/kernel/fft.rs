@@ -11,9 +11,9 @@ use zkvm_air::F;
 use super::lanes::Lanes;
 use super::{BEST, InstructionSet, dispatched, slice};
 
-/// Longest block that is worked through layer by layer; longer ones are halved first. 2^15 elements fit a second-level
+/// Longest block that is worked through layer by layer; longer ones are cut first. 2^11 elements fit the first-level
 /// cache with their roots.
-const BLOCK: usize = 1 << 15;
+const BLOCK: usize = 1 << 11;
 
 /// Roots of unity for transforms of length 2^`log`.
 pub struct Transform {
@@ -124,7 +124,7 @@ fn down(set: InstructionSet, values: &mut [F], roots: &[F]) {
     let half = values.len() / 2;
     if half > BLOCK {
         // Two layers in one pass over memory.
-        down_two_layers_on(set, values, roots);
+        down_two_layers_on(set, values, half / 2, roots);
         for quarter in values.chunks_mut(half / 2) {
             down(set, quarter, roots);
         }
@@ -147,7 +147,7 @@ fn up(set: InstructionSet, values: &mut [F], roots: &[F]) {
         for quarter in values.chunks_mut(half / 2) {
             up(set, quarter, roots);
         }
-        up_two_layers_on(set, values, roots);
+        up_two_layers_on(set, values, half / 2, roots);
     } else {
         for half in values.chunks_mut(half) {
             up(set, half, roots);
@@ -201,37 +201,38 @@ unsafe fn up_layer<V: Lanes>(values: &mut [F], half: usize, roots: &[F]) {
     }
 }
 
-/// The layers of half and of quarter the length, in one pass.
+/// The layers of 2 `quarter` and of `quarter`, in one pass over blocks of four.
 ///
 /// # Safety
-/// The processor has `V`'s instruction set; a quarter is a multiple of the vector's width.
+/// The processor has `V`'s instruction set; `quarter` is a multiple of the vector's width.
 #[inline(always)]
-unsafe fn down_two_layers<V: Lanes>(values: &mut [F], roots: &[F]) {
-    let quarter = values.len() / 4;
+unsafe fn down_two_layers<V: Lanes>(values: &mut [F], quarter: usize, roots: &[F]) {
     let (inner, outer) = (&roots[quarter..2 * quarter], &roots[2 * quarter..4 * quarter]);
-    let base: *mut u64 = values.as_mut_ptr().cast();
-    for j in (0..quarter).step_by(V::WIDTH) {
-        // SAFETY: all offsets are below four quarters, or two for the outer roots.
-        unsafe {
-            let at = |k: usize| base.add(k * quarter + j);
-            let x: [V; 4] = [
-                V::load(at(0)),
-                V::load(at(1)),
-                V::load(at(2)).canonical(),
-                V::load(at(3)).canonical(),
-            ];
-            let w = V::load(inner.as_ptr().add(j).cast());
-            let a = x[0].add_canonical(x[2]);
-            let b = x[1].add_canonical(x[3]).canonical();
-            let c = x[0].sub(x[2]).mul(V::load(outer.as_ptr().add(j).cast()));
-            let d = x[1]
-                .sub(x[3])
-                .mul(V::load(outer.as_ptr().add(quarter + j).cast()))
-                .canonical();
-            a.add_canonical(b).store(at(0));
-            a.sub(b).mul(w).store(at(1));
-            c.add_canonical(d).store(at(2));
-            c.sub(d).mul(w).store(at(3));
+    for block in values.chunks_exact_mut(4 * quarter) {
+        let base: *mut u64 = block.as_mut_ptr().cast();
+        for j in (0..quarter).step_by(V::WIDTH) {
+            // SAFETY: all offsets are below four quarters, or two for the outer roots.
+            unsafe {
+                let at = |k: usize| base.add(k * quarter + j);
+                let x: [V; 4] = [
+                    V::load(at(0)),
+                    V::load(at(1)),
+                    V::load(at(2)).canonical(),
+                    V::load(at(3)).canonical(),
+                ];
+                let w = V::load(inner.as_ptr().add(j).cast());
+                let a = x[0].add_canonical(x[2]);
+                let b = x[1].add_canonical(x[3]).canonical();
+                let c = x[0].sub(x[2]).mul(V::load(outer.as_ptr().add(j).cast()));
+                let d = x[1]
+                    .sub(x[3])
+                    .mul(V::load(outer.as_ptr().add(quarter + j).cast()))
+                    .canonical();
+                a.add_canonical(b).store(at(0));
+                a.sub(b).mul(w).store(at(1));
+                c.add_canonical(d).store(at(2));
+                c.sub(d).mul(w).store(at(3));
+            }
         }
     }
 }
@@ -239,35 +240,36 @@ unsafe fn down_two_layers<V: Lanes>(values: &mut [F], roots: &[F]) {
 /// As [`down_two_layers`], upwards.
 ///
 /// # Safety
-/// The processor has `V`'s instruction set; a quarter is a multiple of the vector's width.
+/// The processor has `V`'s instruction set; `quarter` is a multiple of the vector's width.
 #[inline(always)]
-unsafe fn up_two_layers<V: Lanes>(values: &mut [F], roots: &[F]) {
-    let quarter = values.len() / 4;
+unsafe fn up_two_layers<V: Lanes>(values: &mut [F], quarter: usize, roots: &[F]) {
     let (inner, outer) = (&roots[quarter..2 * quarter], &roots[2 * quarter..4 * quarter]);
-    let base: *mut u64 = values.as_mut_ptr().cast();
-    for j in (0..quarter).step_by(V::WIDTH) {
-        // SAFETY: as in `down_two_layers`.
-        unsafe {
-            let at = |k: usize| base.add(k * quarter + j);
-            let w = V::load(inner.as_ptr().add(j).cast());
-            let (x0, x2): (V, V) = (V::load(at(0)), V::load(at(2)));
-            let (x1, x3) = (
-                V::load(at(1)).mul(w).canonical(),
-                V::load(at(3)).mul(w).canonical(),
-            );
-            let (a, b) = (x0.add_canonical(x1), x0.sub(x1));
-            let c = x2
-                .add_canonical(x3)
-                .mul(V::load(outer.as_ptr().add(j).cast()))
-                .canonical();
-            let d = x2
-                .sub(x3)
-                .mul(V::load(outer.as_ptr().add(quarter + j).cast()))
-                .canonical();
-            a.add_canonical(c).store(at(0));
-            b.add_canonical(d).store(at(1));
-            a.sub(c).store(at(2));
-            b.sub(d).store(at(3));
+    for block in values.chunks_exact_mut(4 * quarter) {
+        let base: *mut u64 = block.as_mut_ptr().cast();
+        for j in (0..quarter).step_by(V::WIDTH) {
+            // SAFETY: as in `down_two_layers`.
+            unsafe {
+                let at = |k: usize| base.add(k * quarter + j);
+                let w = V::load(inner.as_ptr().add(j).cast());
+                let (x0, x2): (V, V) = (V::load(at(0)), V::load(at(2)));
+                let (x1, x3) = (
+                    V::load(at(1)).mul(w).canonical(),
+                    V::load(at(3)).mul(w).canonical(),
+                );
+                let (a, b) = (x0.add_canonical(x1), x0.sub(x1));
+                let c = x2
+                    .add_canonical(x3)
+                    .mul(V::load(outer.as_ptr().add(j).cast()))
+                    .canonical();
+                let d = x2
+                    .sub(x3)
+                    .mul(V::load(outer.as_ptr().add(quarter + j).cast()))
+                    .canonical();
+                a.add_canonical(c).store(at(0));
+                b.add_canonical(d).store(at(1));
+                a.sub(c).store(at(2));
+                b.sub(d).store(at(3));
+            }
         }
     }
 }
@@ -332,9 +334,12 @@ unsafe fn down_block<V: Lanes>(values: &mut [F], roots: &[F]) {
             return down_block_slow(values, roots);
         }
         let mut half = values.len() / 2;
-        while half >= V::WIDTH {
+        while half >= 2 * V::WIDTH {
+            down_two_layers::<V>(values, half / 2, roots);
+            half /= 4;
+        }
+        if half == V::WIDTH {
             down_layer::<V>(values, half, roots);
-            half /= 2;
         }
         short_layers::<V>(values, roots, false);
     }
@@ -362,9 +367,12 @@ unsafe fn up_block<V: Lanes>(values: &mut [F], roots: &[F]) {
         }
         short_layers::<V>(values, roots, true);
         let mut half = V::WIDTH;
-        while half < values.len() {
+        while 4 * half <= values.len() {
+            up_two_layers::<V>(values, half, roots);
+            half *= 4;
+        }
+        if 2 * half == values.len() {
             up_layer::<V>(values, half, roots);
-            half *= 2;
         }
     }
 }
@@ -380,7 +388,7 @@ fn up_block_slow(values: &mut [F], roots: &[F]) {
 
 dispatched! { fn down_layer_on(values: &mut [F], half: usize, roots: &[F]) = down_layer }
 dispatched! { fn up_layer_on(values: &mut [F], half: usize, roots: &[F]) = up_layer }
-dispatched! { fn down_two_layers_on(values: &mut [F], roots: &[F]) = down_two_layers }
-dispatched! { fn up_two_layers_on(values: &mut [F], roots: &[F]) = up_two_layers }
+dispatched! { fn down_two_layers_on(values: &mut [F], quarter: usize, roots: &[F]) = down_two_layers }
+dispatched! { fn up_two_layers_on(values: &mut [F], quarter: usize, roots: &[F]) = up_two_layers }
 dispatched! { fn down_block_on(values: &mut [F], roots: &[F]) = down_block }
 dispatched! { fn up_block_on(values: &mut [F], roots: &[F]) = up_block }

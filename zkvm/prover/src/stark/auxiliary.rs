@@ -95,7 +95,7 @@ fn helpers(scratch: &mut Scratch, terms: usize, rows: usize, out: &mut [&mut [F]
     );
     norms_on(*BEST, scratch, terms, rows);
     let products = &scratch.products[(terms - 1) * rows..];
-    if products.iter().any(|&x| x == F::ZERO) {
+    if products.contains(&F::ZERO) {
         return Err(StarkError::ZeroDenominator);
     }
     scratch.inverses = F::batch_multiplicative_inverse(products);

@@ -1,7 +1,7 @@
 //! Proofs of small tables, accepted by the verifier; wrong traces and changed proofs, refused by it.
 
 use plonky2::field::extension::quadratic::QuadraticExtension;
-use plonky2::field::types::{Field, Sample};
+use plonky2::field::types::Field;
 use zkvm_air::{Bus, E, F, Logup, Table, TableBuilder, TableId, logup};
 use zkvm_verifier::run::Cap;
 use zkvm_verifier::{Params, ShardProof, VerifyError, verify_shard};
