@@ -84,6 +84,9 @@ pub struct CompressedProof {
 /// Why a compressed proof is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompressedError {
+    /// The statement names no step, and a run has at least one.
+    #[error("steps of the statement: expected at least 1, got 0")]
+    NoSteps,
     /// A list has the wrong length.
     #[error("length of {part}: expected {expected}, got {got}")]
     Length {
@@ -196,6 +199,12 @@ fn check_lengths(
         &inner.plonk_zs_partial_products_cap,
         &inner.quotient_polys_cap,
     ];
+    // plonky2 takes one cap per fold for granted.
+    exactly(
+        "folds",
+        fold.data.common.fri_params.reduction_arity_bits.len(),
+        inner.opening_proof.commit_phase_merkle_caps.len(),
+    )?;
     for cap in caps
         .into_iter()
         .chain(&inner.opening_proof.commit_phase_merkle_caps)
@@ -226,6 +235,9 @@ fn check_account(
     at_most("shards", MAX_SHARDS as u64, shards)?;
     at_most("rows", ROWS_END - 1, account[layout::ROWS].to_canonical_u64())?;
     at_most("steps", ROWS_END - 1, statement.steps)?;
+    if statement.steps == 0 {
+        return Err(CompressedError::NoSteps);
+    }
 
     // What came before the challenges, and the challenges.
     let header = header_hash(key.digest(), statement, &proof.claim_counts, shards as usize);
@@ -269,7 +281,8 @@ fn check_account(
         &[fetch],
     )?;
     equal("last entry", &[F::ZERO], &[entry_due])?;
-    equal("last step", &[F::from_canonical_u64(statement.steps)], &[step])?;
+    // The step that ends the run does not complete; steps is at least 1, as checked above.
+    equal("last step", &[F::from_canonical_u64(statement.steps - 1)], &[step])?;
 
     // The program.
     equal(
