@@ -3,7 +3,7 @@
 //! Invariant: a proof of a trace that satisfies the table is accepted by `zkvm_verifier::verify_shard`; nothing here is
 //! trusted, so a wrong trace gives a proof that is refused, or no proof. Two phases: every shard's trace is committed
 //! ([`Commitment::new`]), the run's challenges are drawn from all caps, then [`ShardProver::prove`] does the rest. Between
-//! them the extended columns may be dropped and made again, which costs a sixth of committing.
+//! them the extended columns may be dropped and made again, which costs a fifth of committing.
 
 mod auxiliary;
 mod combine;
