@@ -290,7 +290,7 @@ impl Prover<'_> {
             let log_height = cpu_log_height(&segment);
             let mut commitment = Commitment::new(self.domains.get(log_height), &columns);
             // Columns and both halves of their extension.
-            let bytes = 3 * 8 * (columns.len() as u64) << log_height;
+            let bytes = (3 * 8 * columns.len() as u64) << log_height;
             let keep = kept + bytes <= self.options.kept_bytes;
             if keep {
                 kept += bytes;

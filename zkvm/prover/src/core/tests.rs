@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use plonky2::field::types::PrimeField64;
+use proptest::prelude::*;
 use zkvm_air::E;
 use zkvm_air::tables::{cpu, memory as memory_table, static_table};
 use zkvm_emulator::assembler::{Assembler, SYSCALL, register::*};
@@ -258,7 +259,8 @@ fn a_changed_part_of_any_shard_is_refused() {
             let result = proven.changed(|p| p.shards[i].publics[public] += F::ONE);
             assert!(result.is_err(), "shard {i}, public {public}");
         }
-        let changes: [(&str, fn(&mut ShardProof)); 12] = [
+        type Change = fn(&mut ShardProof);
+        let changes: [(&str, Change); 12] = [
             ("sum", |s| s.sum += E::ONE),
             ("height", |s| s.log_height += 1),
             ("height of 2^64", |s| s.log_height = 64),
@@ -297,7 +299,7 @@ fn other_counts_and_nonces_are_refused() {
     for i in 0..proven.proof.claim_counts.len() {
         assert!(proven.changed(|p| p.claim_counts[i] += F::ONE).is_err());
     }
-    assert!(proven.changed(|p| drop(p.claim_counts.pop())).is_err());
+    assert!(proven.changed(|p| p.claim_counts.truncate(1)).is_err());
     // Another nonce either shows no work, or gives challenges that the shards were not made for.
     for delta in 1..50 {
         let result = proven.changed(|p| p.nonce += F::from_canonical_u64(delta));
@@ -517,6 +519,30 @@ fn keys_come_back_and_others_are_refused() {
         bytes[at] ^= 0x80;
         if let Ok(other) = VerifyingKey::decode(&bytes) {
             assert_ne!(other.digest(), key.digest(), "byte {at}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Garbage is refused, whatever it starts with.
+    #[test]
+    fn garbage_is_no_proof_and_no_key(header in 0..4u8, bytes in proptest::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..400)) {
+        let proven = honest();
+        let start = match header {
+            0 => Vec::new(),
+            1 => proven.vk().encode()[..8].to_vec(),
+            2 => proven.proof.encode()[..8].to_vec(),
+            _ => proven.proof.shards[0].encode()[..8].to_vec(),
+        };
+        let bytes = [start, bytes].concat();
+        prop_assert!(VerifyingKey::decode(&bytes).is_err());
+        prop_assert!(ShardProof::decode(&bytes).is_err());
+        // An empty list of shards is an encoding, though of no proof.
+        if let Ok(proof) = CoreProof::decode(&bytes) {
+            prop_assert_eq!(proof.encode(), bytes);
+            prop_assert!(proven.verify(&proven.statement, &proof).is_err());
         }
     }
 }

@@ -51,7 +51,7 @@ fn chunk(sections: &Sections, rows: &[Final], height: usize, before: &mut u32, c
     let start = *before;
     for (i, row) in rows.iter().enumerate() {
         assert!(
-            row.space == Space::Ram && row.address % 4 == 0,
+            row.space == Space::Ram && row.address.is_multiple_of(4),
             "only aligned words of RAM start as zero"
         );
         let address = row.address / 4;

@@ -104,7 +104,7 @@ impl Sections {
         if code.start < ADDRESS_START
             || code.end > ADDRESS_END
             || code.start >= code.end
-            || (code.start | code.end) % 4 != 0
+            || !(code.start | code.end).is_multiple_of(4)
         {
             return Err(SectionsError::Code {
                 start: code.start,

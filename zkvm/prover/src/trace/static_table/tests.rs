@@ -472,8 +472,9 @@ fn programs_without_code_in_memory_are_refused() {
 fn look_ups_are_true_on_every_row() {
     let fixed = sections().fixed_columns();
     assert_eq!(fixed[0].len(), 1 << LEAST_LOG_HEIGHT);
+    let cell_at = |column: usize, row: usize| fixed[column][row].0;
     for row in 0..1 << 16 {
-        let cell = |column: usize| fixed[column][row].0;
+        let cell = |column| cell_at(column, row);
         let (x, y) = (cell(fixed::X), cell(fixed::Y));
         assert_eq!(256 * x + y, row as u64);
         assert_eq!(cell(fixed::AND), x & y);
