@@ -2,6 +2,7 @@
 
 use core::fmt::Display;
 use core::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use plonky2::field::types::Field;
 use plonky2::fri::proof::FriProofTarget;
@@ -62,10 +63,29 @@ impl LeafCircuit {
         gates: &[GateRef<F, D>],
         degree_bits: usize,
     ) -> Result<Self, RecursionError> {
+        Self::build_padded(shape, gates, degree_bits, true)
+    }
+
+    /// A circuit that leaves the padding of lower heights free, to show that it must not.
+    #[cfg(test)]
+    pub(super) fn build_with_open_padding(
+        shape: &LeafShape<'_>,
+        gates: &[GateRef<F, D>],
+        degree_bits: usize,
+    ) -> Result<Self, RecursionError> {
+        Self::build_padded(shape, gates, degree_bits, false)
+    }
+
+    fn build_padded(
+        shape: &LeafShape<'_>,
+        gates: &[GateRef<F, D>],
+        degree_bits: usize,
+        closed: bool,
+    ) -> Result<Self, RecursionError> {
         shape.check()?;
         let mut builder = CircuitBuilder::<F, D>::new(shape::leaf_config());
         let targets = LeafTargets::add(&mut builder, shape);
-        leaf::constrain(&mut builder, shape, &targets);
+        leaf::constrain(&mut builder, shape, &targets, closed);
         shape::pad(&mut builder, gates, degree_bits);
         Ok(Self::with(shape, targets, builder.build::<C>()))
     }
@@ -100,8 +120,12 @@ impl LeafCircuit {
                 "fixed columns or log height are not the circuit's",
             ));
         }
+        self.prove_at(proof.log_height - self.heights.start(), shard)
+    }
+
+    /// The same for a proof of the right shape, at a log height counted from the circuit's least.
+    pub(super) fn prove_at(&self, height: usize, shard: &Shard<'_>) -> Result<Proof, RecursionError> {
         let mut witness = PartialWitness::new();
-        let height = proof.log_height - self.heights.start();
         witness::set_leaf(&mut witness, &self.targets, height, shard).map_err(unsatisfied("leaf"))?;
         prove(&self.data, witness, "leaf")
     }
@@ -199,7 +223,13 @@ fn prove(
     witness: PartialWitness<F>,
     circuit: &'static str,
 ) -> Result<Proof, RecursionError> {
-    let proof = data.prove(witness).map_err(unsatisfied(circuit))?;
+    // Some of plonky2's witness generators assert what the constraints demand as well. Nothing is shared with the closure
+    // but circuit data, which proving does not change.
+    let proved = catch_unwind(AssertUnwindSafe(|| data.prove(witness)));
+    let Ok(proof) = proved else {
+        return Err(unsatisfied(circuit)("there is no witness"));
+    };
+    let proof = proof.map_err(unsatisfied(circuit))?;
     data.verify(proof.clone()).map_err(unsatisfied(circuit))?;
     Ok(proof)
 }

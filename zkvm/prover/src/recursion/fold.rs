@@ -123,8 +123,8 @@ fn constrain(
     // Order: Cpu after Cpu, Static once after Cpu, Memory after Static or Memory, Hint after all but Cpu.
     let [cpu, fixed, memory, _] = table;
     let first = builder.not(continues);
-    let is_cpu = builder.not(cpu);
-    builder.assert_zero_if(first, is_cpu.target);
+    let not_cpu = builder.not(cpu);
+    builder.assert_zero_if(first, not_cpu.target);
     let last = one_hot(builder, before[acc::LAST_TABLE]);
     let not_after_cpu = builder.not(last[0]);
     let after_cpu_or_hint = builder.add(last[0].target, last[3].target);

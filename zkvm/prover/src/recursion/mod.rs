@@ -10,10 +10,14 @@ mod eval;
 mod fold;
 mod leaf;
 #[cfg(test)]
+mod padding_test;
+#[cfg(test)]
 mod reference;
 mod shape;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_test;
 mod witness;
 
 use std::path::{Path, PathBuf};

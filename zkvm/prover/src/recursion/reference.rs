@@ -180,7 +180,8 @@ impl<'a> Committed<'a> {
     }
 }
 
-fn coordinates(columns: &[Vec<E>]) -> Vec<Vec<F>> {
+/// Columns in E as two columns in F each.
+pub(super) fn coordinates(columns: &[Vec<E>]) -> Vec<Vec<F>> {
     let coordinate = |column: &[E], i: usize| {
         let value = |e: &E| FieldExtension::<D>::to_basefield_array(e)[i];
         column.iter().map(value).collect::<Vec<F>>()

@@ -1,39 +1,41 @@
+//! Small circuits over small tables: few queries, all else as in earnest.
+
 use std::sync::LazyLock;
-use std::time::Instant;
 
 use plonky2::field::types::Field;
 use plonky2::hash::hash_types::HashOut;
-use plonky2::plonk::circuit_builder::CircuitBuilder;
+use zkvm_air::machine::END_ACCEPTED;
 use zkvm_air::{Bus, E, F, Logup, Table, TableBuilder, TableId};
+use zkvm_verifier::compressed::{CompressedError, CompressedProof, FoldKey, layout, verify_compressed};
+use zkvm_verifier::key::VerifyingKey;
 use zkvm_verifier::proof::ShardProof;
-use zkvm_verifier::run::{Cap, absorb_shard, challenges};
-use zkvm_verifier::shard::verify_shard;
-use zkvm_verifier::{Params, params};
+use zkvm_verifier::run::{Statement, Status, absorb_shard, cap_digest, challenges, header_hash};
+use zkvm_verifier::{Params, params, verify_shard};
 
+use super::RecursionError;
 use super::circuits::{CircuitSet, LeafCircuit, Plan};
 use super::fold::Proof;
-use super::leaf::{self, LeafShape, LeafTargets};
 use super::reference::Committed;
+use super::shape;
 use super::witness::Shard;
-use super::{D, shape};
 
-/// Few queries, so that circuits are small; all else as in earnest.
 const PARAMS: Params = Params {
     queries: 3,
     pow_bits: 4,
     grinding_bits: 0,
 };
+const ENTRY: u64 = 0x1_0000;
+const STEPS: u64 = 77;
 
-/// State of six columns, the last counting; a look-up of column 5 a row.
-fn cpu() -> Table {
+/// Six columns of state, of which the last counts; a look-up a row.
+fn cpu(salt: u64) -> Table {
     let mut b = TableBuilder::new(TableId::Cpu, 7, 0, 12);
     for i in 0..6 {
-        let (x, next) = (b.local(i), b.next(i));
-        b.assert_first("start", &x - b.public(i));
-        b.assert_last("end", &x - b.public(6 + i));
-        b.assert_transition("step", next - x - u64::from(i == 5));
+        b.assert_first("start", b.local(i) - b.public(i));
+        b.assert_last("end", b.local(i) - b.public(6 + i));
     }
-    b.assert_zero("cubic", b.local(6) - b.local(5) * b.local(5) * b.local(0));
+    b.assert_transition("count", b.next(5) - b.local(5) - 1);
+    b.assert_zero("cubic", b.local(6) - b.local(5) * b.local(5) * b.local(5) - salt);
     b.send(Bus::U16, 1u64.into(), vec![b.local(5), b.local(6)]);
     b.build()
 }
@@ -60,22 +62,61 @@ fn hint() -> Table {
     b.build()
 }
 
-static TABLES: LazyLock<[Table; 4]> = LazyLock::new(|| [cpu(), fixed(), memory(), hint()]);
+static TABLES: LazyLock<[Table; 4]> = LazyLock::new(|| [cpu(0), fixed(), memory(), hint()]);
 
 fn f(value: u64) -> F {
     F::from_canonical_u64(value)
 }
 
-fn cpu_shard(start: u64, log_height: usize) -> Committed<'static> {
+type State = [u64; 5];
+const START: State = [ENTRY, ENTRY + 4, 0, 1, 0];
+const BETWEEN: State = [1, 2, 3, 4, 5];
+const END: State = [8, 9, END_ACCEPTED, 0, STEPS];
+
+fn cpu_shard(from: State, to: State, clk: u64, log_height: usize) -> Committed<'static> {
     let n = 1 << log_height;
-    let mut trace: Vec<Vec<F>> = [3, 4, 5, 6, 7].map(|c| vec![f(c); n]).to_vec();
-    trace.push((start..).take(n).map(f).collect());
-    trace.push((start..).take(n).map(|c| f(c * c * 3)).collect());
-    let publics = (0..6)
-        .map(|i| trace[i][0])
-        .chain((0..6).map(|i| trace[i][n - 1]))
-        .collect();
+    let constant = |i: usize| {
+        let mut column = vec![f(from[i]); n];
+        column[n - 1] = f(to[i]);
+        column
+    };
+    let mut trace: Vec<Vec<F>> = (0..5).map(constant).collect();
+    trace.push((clk..).take(n).map(f).collect());
+    trace.push((clk..).take(n).map(|c| f(c).cube()).collect());
+    let publics = [0, n - 1]
+        .into_iter()
+        .flat_map(|row| trace[..6].iter().map(move |c| c[row]));
+    let publics = publics.collect();
     Committed::new(&TABLES[0], vec![], trace, publics)
+}
+
+fn static_shard(cpu: &[Committed<'_>], log_height: usize) -> Committed<'static> {
+    let n = 1 << log_height;
+    let pairs = |c: &Committed<'_>| {
+        c.trace[5]
+            .iter()
+            .copied()
+            .zip(c.trace[6].iter().copied())
+            .collect::<Vec<_>>()
+    };
+    let mut rows: Vec<(F, F)> = cpu.iter().flat_map(pairs).collect();
+    let used = rows.len();
+    rows.resize(n, (F::ZERO, F::ZERO));
+    let (values, cubes): (Vec<F>, Vec<F>) = rows.into_iter().unzip();
+    let counts = (0..n).map(|i| F::from_bool(i < used)).collect();
+    let address = (0..n as u64).map(f).collect();
+    let publics = vec![F::ZERO, f(n as u64 - 1)];
+    Committed::new(&TABLES[1], vec![values], vec![counts, cubes, address], publics)
+}
+
+fn memory_shard(before: u64, after: u64) -> Committed<'static> {
+    let mut column = vec![f(before); 128];
+    column[127] = f(after);
+    Committed::new(&TABLES[2], vec![], vec![column], vec![f(before), f(after)])
+}
+
+fn hint_shard() -> Committed<'static> {
+    Committed::new(&TABLES[3], vec![], vec![vec![F::ONE; 128]], vec![])
 }
 
 fn prove(committed: &Committed<'_>, logup: Logup) -> ShardProof {
@@ -99,104 +140,37 @@ fn plan() -> Plan<'static> {
     }
 }
 
-static LEAF: LazyLock<LeafCircuit> =
-    LazyLock::new(|| LeafCircuit::build(&plan().leaf(TableId::Cpu), &shape::gates(), 11).unwrap());
+static SET: LazyLock<CircuitSet> = LazyLock::new(|| CircuitSet::build(&plan()).unwrap());
 
-#[test]
-fn leaf_takes_every_height() {
-    let t = Instant::now();
-    println!("built {:?} {}", t.elapsed(), LEAF.data.common.degree_bits());
-    for log_height in [7, 8, 9, 10, 11] {
-        let proof = prove(&cpu_shard(1, log_height), logup(1));
-        let shard = Shard {
-            proof: &proof,
-            fixed_cap: None,
-            challenges: logup(1),
-        };
-        let t = Instant::now();
-        LEAF.prove(&shard).unwrap();
-        println!("{log_height}: {:?}", t.elapsed());
-    }
-}
-
-#[test]
-#[ignore = "minutes"]
-fn measure_real() {
-    let tables = [
-        zkvm_air::tables::cpu::table(),
-        zkvm_air::tables::static_table::table(),
-        zkvm_air::tables::memory::table(),
-        zkvm_air::tables::hint::table(),
-    ];
-    for table in &tables {
-        let shape = LeafShape {
-            table,
-            params: Params::STANDARD,
-            heights: params::log_heights(table.id),
-        };
-        let mut b = CircuitBuilder::<F, D>::new(shape::leaf_config());
-        let targets = LeafTargets::add(&mut b, &shape);
-        leaf::constrain(&mut b, &shape, &targets);
-        println!(
-            "{:?} width {} fixed {} aux {} gates {}",
-            table.id,
-            table.width,
-            table.fixed_width,
-            table.aux_width(),
-            b.num_gates()
-        );
-    }
-}
-
-fn static_shard(cpu: &[Committed<'_>], log_height: usize) -> Committed<'static> {
-    let n = 1 << log_height;
-    let mut rows: Vec<(F, F)> = cpu
-        .iter()
-        .flat_map(|c| c.trace[5].iter().copied().zip(c.trace[6].iter().copied()))
-        .collect();
-    let used = rows.len();
-    rows.resize(n, (F::ZERO, F::ZERO));
-    let (values, cubes): (Vec<F>, Vec<F>) = rows.into_iter().unzip();
-    let counts = (0..n).map(|i| F::from_bool(i < used)).collect();
-    let address = (0..n as u64).map(f).collect();
-    Committed::new(
-        &TABLES[1],
-        vec![values],
-        vec![counts, cubes, address],
-        vec![F::ZERO, f(n as u64 - 1)],
-    )
-}
-
-fn memory_shard(before: u64, after: u64) -> Committed<'static> {
-    let mut column = vec![f(before); 128];
-    column[127] = f(after);
-    Committed::new(&TABLES[2], vec![], vec![column], vec![f(before), f(after)])
-}
-
-fn hint_shard() -> Committed<'static> {
-    Committed::new(&TABLES[3], vec![], vec![vec![F::ONE; 128]], vec![])
-}
-
+/// A run of five shards, its leaves, and the accumulator after each.
 struct Run {
     header: HashOut<F>,
     logup: Logup,
-    hash: HashOut<F>,
-    proofs: Vec<ShardProof>,
-    fixed_cap: Cap,
+    key: VerifyingKey,
+    statement: Statement,
+    leaves: Vec<Proof>,
+    accumulators: Vec<Proof>,
 }
 
-fn run() -> Run {
-    let cpu = [cpu_shard(1, 7), cpu_shard(128, 8)];
+static RUN: LazyLock<Run> = LazyLock::new(|| {
+    let cpu = [cpu_shard(START, BETWEEN, 1, 7), cpu_shard(BETWEEN, END, 128, 8)];
     let fixed = static_shard(&cpu, 9);
-    let fixed_cap = fixed.fixed_batch.as_ref().unwrap().merkle_tree.cap.clone();
-    let mut shards = Vec::from(cpu);
-    shards.extend([
-        fixed,
-        memory_shard(511, 600),
-        memory_shard(600, 700),
-        hint_shard(),
-    ]);
-    let header = HashOut::from_partial(&[f(99)]);
+    let key = VerifyingKey {
+        fixed_cap: fixed.fixed_batch.as_ref().unwrap().merkle_tree.cap.clone(),
+        log_height: 9,
+        entry: ENTRY as u32,
+        program: [7; 32],
+    };
+    let statement = Statement {
+        claim: vec![1, 2],
+        status: Status::Accepted,
+        steps: STEPS,
+    };
+    let shards = Vec::from(cpu)
+        .into_iter()
+        .chain([fixed, memory_shard(511, 600), hint_shard()]);
+    let shards: Vec<Committed<'_>> = shards.collect();
+    let header = header_hash(key.digest(), &statement, &[F::ZERO; 3], shards.len());
     let hash = shards.iter().fold(header, |h, c| {
         absorb_shard(
             h,
@@ -207,48 +181,369 @@ fn run() -> Run {
         )
     });
     let logup = challenges(hash, F::ZERO);
+    let leaves: Vec<Proof> = shards.iter().map(|c| leaf(c, logup)).collect();
+    let mut accumulators: Vec<Proof> = Vec::new();
+    for leaf in &leaves {
+        accumulators.push(SET.fold.prove(header, accumulators.last(), leaf).unwrap());
+    }
     Run {
         header,
         logup,
-        hash,
-        proofs: shards.iter().map(|c| prove(c, logup)).collect(),
-        fixed_cap,
+        key,
+        statement,
+        leaves,
+        accumulators,
+    }
+});
+
+fn leaf(committed: &Committed<'_>, logup: Logup) -> Proof {
+    let proof = prove(committed, logup);
+    let shard = Shard {
+        proof: &proof,
+        fixed_cap: committed.fixed_batch.as_ref().map(|b| &b.merkle_tree.cap),
+        challenges: logup,
+    };
+    SET.leaves[committed.table.id as usize].prove(&shard).unwrap()
+}
+
+impl Run {
+    fn fold_key(&self) -> FoldKey {
+        FoldKey {
+            data: SET.fold.data.verifier_data(),
+            params: PARAMS,
+        }
+    }
+
+    fn compressed(&self, fold: &Proof) -> CompressedProof {
+        CompressedProof {
+            claim_counts: vec![F::ZERO; 3],
+            nonce: F::ZERO,
+            fold: fold.clone(),
+        }
+    }
+
+    fn proof(&self) -> CompressedProof {
+        self.compressed(self.accumulators.last().unwrap())
+    }
+
+    fn verify(&self, proof: &CompressedProof) -> Result<(), CompressedError> {
+        verify_compressed(&self.fold_key(), &self.key, &self.statement, proof)
+    }
+
+    /// Whether a leaf can follow the first `shards` shards.
+    fn follows(&self, shards: usize, leaf: &Proof) -> bool {
+        let accumulator = shards.checked_sub(1).map(|i| &self.accumulators[i]);
+        is_satisfied(SET.fold.prove(self.header, accumulator, leaf))
+    }
+}
+
+fn is_satisfied(result: Result<Proof, RecursionError>) -> bool {
+    match result {
+        Ok(_) => true,
+        Err(RecursionError::Unsatisfied { .. }) => false,
+        Err(error) => panic!("{error}"),
     }
 }
 
 #[test]
-fn folds() {
-    let t = Instant::now();
-    let set = CircuitSet::build(&plan()).unwrap();
-    println!("built {:?}", t.elapsed());
-    let run = run();
-    let leaves: Vec<Proof> = run
-        .proofs
-        .iter()
-        .map(|p| {
-            let fixed_cap = (p.table == TableId::Static).then_some(&run.fixed_cap);
-            set.leaves[p.table as usize]
-                .prove(&Shard {
-                    proof: p,
-                    fixed_cap,
-                    challenges: run.logup,
-                })
-                .unwrap()
-        })
-        .collect();
-    println!("leaves {:?}", t.elapsed());
-    let mut acc = None;
-    for leaf in &leaves {
-        let t = Instant::now();
-        acc = Some(set.fold.prove(run.header, acc.as_ref(), leaf).unwrap());
-        println!("fold {:?}", t.elapsed());
+fn leaf_takes_heights_of_each_number_of_folds() {
+    for log_height in [7, 10, 11] {
+        let committed = cpu_shard(START, BETWEEN, 1, log_height);
+        let proof = leaf(&committed, logup(1));
+        assert_eq!(proof.public_inputs[1], f(log_height as u64));
+        assert_eq!(proof.public_inputs[36], f(1 << log_height));
+        assert_eq!(
+            proof.public_inputs[26..30],
+            cap_digest(&committed.trace_batch.merkle_tree.cap).elements
+        );
     }
-    let acc = acc.unwrap();
-    println!(
-        "size {} {:?}",
-        acc.to_bytes().len(),
-        acc.public_inputs.iter().take(35).collect::<Vec<_>>()
+}
+
+#[test]
+fn leaf_refuses_what_the_native_verifier_refuses() {
+    let committed = cpu_shard(START, BETWEEN, 1, 7);
+    let honest = prove(&committed, logup(1));
+    type Change = fn(&mut ShardProof);
+    let changes: [(&str, Change); 14] = [
+        ("trace opening", |p| p.openings.trace[3] += E::ONE),
+        ("next trace opening", |p| p.openings.trace_next[0] += E::ONE),
+        ("auxiliary opening", |p| p.openings.aux[0] += E::ONE),
+        ("next auxiliary opening", |p| p.openings.aux_next[1] += E::ONE),
+        ("quotient opening", |p| p.openings.quotient[0] += E::ONE),
+        ("public", |p| p.publics[2] += F::ONE),
+        ("sum", |p| p.sum += E::ONE),
+        ("trace cap", |p| p.trace_cap.0[0].elements[0] += F::ONE),
+        ("aux cap", |p| p.aux_cap.0[5].elements[0] += F::ONE),
+        ("final polynomial", |p| p.fri.final_poly.coeffs[0] += E::ONE),
+        ("fold's cap", |p| {
+            p.fri.commit_phase_merkle_caps[0].0[0].elements[0] += F::ONE
+        }),
+        ("work", |p| p.fri.pow_witness += F::ONE),
+        ("leaf", |p| {
+            p.fri.query_round_proofs[0].initial_trees_proof.evals_proofs[0].0[0] += F::ONE
+        }),
+        ("log height", |p| p.log_height = 8),
+    ];
+    for (what, change) in changes {
+        let mut proof = honest.clone();
+        change(&mut proof);
+        assert!(
+            verify_shard(&TABLES[0], None, &proof, logup(1), &PARAMS).is_err(),
+            "{what}"
+        );
+        let shard = Shard {
+            proof: &proof,
+            fixed_cap: None,
+            challenges: logup(1),
+        };
+        assert!(!is_satisfied(SET.leaves[0].prove(&shard)), "{what}");
+    }
+    let shard = |challenges, leaf: usize| {
+        let shard = Shard {
+            proof: &honest,
+            fixed_cap: None,
+            challenges,
+        };
+        is_satisfied(SET.leaves[leaf].prove(&shard))
+    };
+    assert!(shard(logup(1), 0));
+    assert!(!shard(logup(2), 0), "other challenges");
+    assert!(!shard(logup(1), 2), "other table");
+}
+
+#[test]
+fn leaf_itself_refuses_another_height() {
+    // Past the check of shapes: the circuit is told that 2^7 rows are 2^8.
+    let honest = prove(&cpu_shard(START, BETWEEN, 1, 7), logup(1));
+    let shard = Shard {
+        proof: &honest,
+        fixed_cap: None,
+        challenges: logup(1),
+    };
+    assert!(is_satisfied(SET.leaves[0].prove_at(0, &shard)));
+    assert!(!is_satisfied(SET.leaves[0].prove_at(1, &shard)));
+}
+
+#[test]
+fn leaf_closes_the_padding_of_final_polynomials() {
+    // A trace of noise: every constraint is broken.
+    let mut committed = cpu_shard(START, BETWEEN, 1, 7);
+    let noise = |i: u64| f(i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 3);
+    let trace = (0..7)
+        .map(|c| (0..128).map(|i| noise(c * 1000 + i)).collect())
+        .collect();
+    committed = Committed::new(&TABLES[0], vec![], trace, committed.publics);
+    let proof = super::padding_test::forge(&committed, logup(1), &PARAMS);
+    let shard = Shard {
+        proof: &proof,
+        fixed_cap: None,
+        challenges: logup(1),
+    };
+    assert!(!is_satisfied(SET.leaves[0].prove_at(0, &shard)));
+    // Without that one condition the circuit takes it, so nothing else stands in its way.
+    let open = LeafCircuit::build_with_open_padding(&plan().leaf(TableId::Cpu), &shape::gates(), 11).unwrap();
+    assert!(is_satisfied(open.prove_at(0, &shard)));
+}
+
+#[test]
+fn account_agrees_with_the_native_one() {
+    let account = &RUN.accumulators[4].public_inputs;
+    assert_eq!(account[layout::SHARDS], f(5));
+    assert_eq!(account[layout::ROWS], f(128 + 256 + 512 + 128 + 128));
+    assert_eq!(account[layout::MEMORY], f(600));
+    assert_eq!(account[layout::LAST_TABLE], f(3));
+    RUN.verify(&RUN.proof()).unwrap();
+    let bytes = RUN.proof().encode();
+    assert_eq!(CompressedProof::decode(&bytes).unwrap(), RUN.proof());
+    assert!(bytes.len() <= 150_000, "{}", bytes.len());
+    for end in [0, 4, 8, 100, 5000, bytes.len() - 1] {
+        assert!(CompressedProof::decode(&bytes[..end]).is_err());
+    }
+}
+
+#[test]
+fn fold_refuses_shards_out_of_order() {
+    let [first, second, fixed, memory, hint] = &RUN.leaves[..] else {
+        unreachable!("five shards")
+    };
+    for (what, shards, leaf) in [
+        ("Static first", 0, fixed),
+        ("Memory first", 0, memory),
+        ("Hint first", 0, hint),
+        ("Cpu repeated", 1, first),
+        ("Memory after Cpu", 2, memory),
+        ("Hint after Cpu", 2, hint),
+        ("Cpu after Static", 3, second),
+        ("Static twice", 3, fixed),
+        ("Memory repeated", 4, memory),
+        ("Static after Memory", 4, fixed),
+        ("Memory after Hint", 5, memory),
+        ("Cpu after Hint", 5, second),
+    ] {
+        assert!(!RUN.follows(shards, leaf), "{what}");
+    }
+}
+
+#[test]
+fn fold_refuses_foreign_leaves() {
+    let other_challenges = leaf(&cpu_shard(BETWEEN, END, 128, 8), logup(2));
+    assert!(!RUN.follows(1, &other_challenges), "other challenges");
+
+    let table = cpu(1);
+    let shape = super::leaf::LeafShape {
+        table: &table,
+        ..plan().leaf(TableId::Cpu)
+    };
+    let circuit = LeafCircuit::build(&shape, &shape::gates(), 11).unwrap();
+    assert_eq!(
+        circuit.data.common, SET.leaves[0].data.common,
+        "shapes agree, so only the key can tell"
     );
-    assert_eq!(acc.public_inputs[4..8], run.hash.elements);
-    let _ = E::ZERO;
+    let mut committed = cpu_shard(BETWEEN, END, 128, 8);
+    committed.table = &table;
+    let column = committed.trace[5].iter().map(|c| c.cube() + F::ONE).collect();
+    let mut trace = committed.trace.clone();
+    trace[6] = column;
+    let committed = Committed::new(&table, vec![], trace, committed.publics);
+    let proof = prove(&committed, RUN.logup);
+    let shard = Shard {
+        proof: &proof,
+        fixed_cap: None,
+        challenges: RUN.logup,
+    };
+    let foreign = circuit.prove(&shard).unwrap();
+    assert!(!RUN.follows(1, &foreign), "another circuit's leaf");
+
+    let mut relabelled = RUN.leaves[3].clone();
+    relabelled.public_inputs[0] = F::ZERO;
+    assert!(!RUN.follows(1, &relabelled), "another table's leaf");
+    let mut changed = RUN.leaves[1].clone();
+    changed.public_inputs[super::leaf::layout::SUM.start] += F::ONE;
+    assert!(!RUN.follows(1, &changed), "another sum");
+}
+
+#[test]
+fn fold_refuses_foreign_accumulators() {
+    let mut other_key = RUN.accumulators[0].clone();
+    other_key.public_inputs[layout::COUNT] += F::ONE;
+    let mut other_sum = RUN.accumulators[0].clone();
+    other_sum.public_inputs[layout::SUM.start] += F::ONE;
+    for accumulator in [&other_key, &other_sum, &SET.fold.start] {
+        assert!(!is_satisfied(SET.fold.prove(
+            RUN.header,
+            Some(accumulator),
+            &RUN.leaves[1]
+        )));
+    }
+    let header = HashOut::from_partial(&[f(1)]);
+    assert!(
+        !is_satisfied(SET.fold.prove(header, Some(&RUN.accumulators[0]), &RUN.leaves[1])),
+        "header"
+    );
+}
+
+#[test]
+fn final_check_refuses_runs_cut_short() {
+    for accumulator in &RUN.accumulators[..4] {
+        assert!(RUN.verify(&RUN.compressed(accumulator)).is_err());
+    }
+    // A shard left out: the fold goes along, but h and so beta and gamma are others.
+    let without = SET
+        .fold
+        .prove(RUN.header, Some(&RUN.accumulators[2]), &RUN.leaves[4])
+        .unwrap();
+    assert!(matches!(
+        RUN.verify(&RUN.compressed(&without)),
+        Err(CompressedError::Account { .. })
+    ));
+    // The start circuit's proof is no account.
+    assert!(RUN.verify(&RUN.compressed(&SET.fold.start)).is_err());
+}
+
+#[test]
+fn final_check_refuses_other_statements() {
+    let proof = RUN.proof();
+    let statement = |change: fn(&mut Statement)| {
+        let mut statement = RUN.statement.clone();
+        change(&mut statement);
+        assert!(verify_compressed(&RUN.fold_key(), &RUN.key, &statement, &proof).is_err());
+    };
+    statement(|s| s.status = Status::Rejected);
+    statement(|s| s.steps += 1);
+    statement(|s| s.steps = u64::MAX);
+    statement(|s| s.claim[0] = 5);
+    statement(|s| s.claim = vec![1]);
+    statement(|s| s.claim = vec![0; 1000]);
+    let key = |change: fn(&mut VerifyingKey)| {
+        let mut key = RUN.key.clone();
+        change(&mut key);
+        assert!(verify_compressed(&RUN.fold_key(), &key, &RUN.statement, &proof).is_err());
+    };
+    key(|k| k.entry += 4);
+    key(|k| k.log_height += 1);
+    key(|k| k.program[0] ^= 1);
+    key(|k| k.fixed_cap.0[0].elements[0] += F::ONE);
+}
+
+#[test]
+fn final_check_refuses_changed_proofs() {
+    let changed = |change: &dyn Fn(&mut CompressedProof)| {
+        let mut proof = RUN.proof();
+        change(&mut proof);
+        assert!(RUN.verify(&proof).is_err());
+    };
+    changed(&|p| p.nonce = F::ONE);
+    changed(&|p| p.claim_counts[0] = F::ONE);
+    changed(&|p| p.claim_counts.clear());
+    for i in 0..layout::COUNT + 68 {
+        changed(&|p| p.fold.public_inputs[i] += F::ONE);
+    }
+    changed(&|p| p.fold.public_inputs.clear());
+    changed(&|p| p.fold.proof.wires_cap.0.truncate(3));
+    changed(&|p| p.fold.proof.opening_proof.commit_phase_merkle_caps[0].0.clear());
+    changed(&|p| p.fold.proof.openings.wires.clear());
+    changed(&|p| p.fold.proof.openings.wires[0] += E::ONE);
+    changed(&|p| p.fold.proof.opening_proof.query_round_proofs.clear());
+    changed(&|p| p.fold.proof.opening_proof.final_poly.coeffs.clear());
+
+    let mut other = RUN.fold_key();
+    other.data.verifier_only.circuit_digest.elements[0] += F::ONE;
+    assert_eq!(
+        verify_compressed(&other, &RUN.key, &RUN.statement, &RUN.proof()),
+        Err(CompressedError::Circuit)
+    );
+    assert_ne!(other.digest(), RUN.fold_key().digest());
+}
+
+#[test]
+fn broken_cache_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan();
+    let cache = super::cache::Cache::new(folder.path(), &plan);
+    assert!(cache.load(&plan).is_none());
+    cache.store(&SET).unwrap();
+    let loaded = cache.load(&plan).unwrap();
+    assert_eq!(loaded.fold.data.verifier_only, SET.fold.data.verifier_only);
+    let again = loaded.fold.prove(RUN.header, None, &RUN.leaves[0]).unwrap();
+    assert_eq!(again.public_inputs, RUN.accumulators[0].public_inputs);
+    let other = Plan {
+        params: Params { queries: 4, ..PARAMS },
+        ..plan.clone()
+    };
+    assert!(
+        super::cache::Cache::new(folder.path(), &other)
+            .load(&other)
+            .is_none()
+    );
+    let largest = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().path());
+    let file = largest
+        .max_by_key(|p| std::fs::metadata(p).unwrap().len())
+        .unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert!(cache.load(&plan).is_none());
 }
