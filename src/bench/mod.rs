@@ -6,6 +6,7 @@
 
 mod dispute;
 mod emulator;
+mod prover;
 
 use std::collections::BTreeMap;
 use std::io::{Write, stdout};
@@ -45,7 +46,11 @@ pub(crate) struct Measurement {
 }
 
 /// All measurements in order of the table.
-const MEASUREMENTS: &[&[Measurement]] = &[emulator::MEASUREMENTS, dispute::MEASUREMENTS];
+const MEASUREMENTS: &[&[Measurement]] = &[
+    emulator::MEASUREMENTS,
+    dispute::MEASUREMENTS,
+    prover::MEASUREMENTS,
+];
 
 /// Runs the subcommand.
 ///

@@ -14,6 +14,8 @@ fn tapestry(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tapestry"))
         .arg("zkvm")
         .args(arguments)
+        // Not this user's cache.
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .output()
         .expect("runs tapestry")
 }
@@ -160,6 +162,213 @@ fn execute_reports_functions_and_calls() {
     assert!(text.contains("REJECTED by claim word 0 of 0"), "{text}");
     assert!(text.contains("  claim (9001)\n"), "{text}");
     refused(&["execute", "/nonexistent"], "cannot read /nonexistent");
+}
+
+/// A folder with a proof of the C program without claim words, which it rejects, and its key; made once.
+struct ProofFiles {
+    folder: tempfile::TempDir,
+    report: Value,
+}
+
+impl ProofFiles {
+    fn made() -> &'static ProofFiles {
+        static MADE: std::sync::OnceLock<ProofFiles> = std::sync::OnceLock::new();
+        MADE.get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name).display().to_string();
+            let report = json(&[
+                "prove",
+                &guest("c-sha256"),
+                "--memory",
+                "8G",
+                "-o",
+                &path("proof.bin"),
+                "--key",
+                &path("key.bin"),
+            ]);
+            ProofFiles { folder, report }
+        })
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// `verify` must refuse the file with exit code 1 and a reason that holds `part`, in text and in JSON.
+    fn refuses(&self, name: &str, bytes: &[u8], claim: &str, part: &str) {
+        let (proof, key) = (self.path(name), self.path("key.bin"));
+        std::fs::write(&proof, bytes).unwrap();
+        let arguments = ["verify", &proof, "--key", &key, "--claim", claim];
+        let output = tapestry(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let text = stdout(&output);
+        assert!(text.starts_with("REFUSED: ") && text.contains(part), "{text}");
+        let report = json(&arguments);
+        assert_eq!(report["valid"], false);
+        assert!(report["reason"].as_str().unwrap().contains(part), "{report}");
+        assert!(
+            report["steps"].is_null() && report["verdict"].is_null(),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn proofs_are_made_verified_and_inspected() {
+    let files = ProofFiles::made();
+    let run = json(&["run", &guest("c-sha256")]);
+    let steps = &run["steps"];
+    assert_eq!(&files.report["estimate"]["steps"], steps);
+    assert_eq!(files.report["proof"]["verdict"], "rejected");
+    let verified = json(&[
+        "verify",
+        &files.path("proof.bin"),
+        "--key",
+        &files.path("key.bin"),
+    ]);
+    assert_eq!(
+        (&verified["valid"], &verified["verdict"]),
+        (&true.into(), &"rejected".into())
+    );
+    assert_eq!(
+        (&verified["steps"], &verified["program"]),
+        (steps, &run["program"])
+    );
+    let inspected = json(&["inspect", &files.path("proof.bin")]);
+    for (name, value) in [
+        ("mode", "core".into()),
+        ("conjectured_bits", 100.into()),
+        ("steps", steps.clone()),
+    ] {
+        assert_eq!(inspected[name], value, "{name}");
+    }
+    assert_eq!(inspected["key"], files.report["proof"]["key"]);
+    assert_eq!(inspected["bytes"], files.report["proof"]["bytes"]);
+    let shards = inspected["shards"].as_array().unwrap();
+    assert_eq!(
+        (&shards[0]["table"], &shards[1]["table"]),
+        (&"Cpu".into(), &"Static".into())
+    );
+
+    let verify = [
+        "verify",
+        &files.path("proof.bin"),
+        "--key",
+        &files.path("key.bin"),
+    ];
+    let text = stdout(&tapestry(&verify));
+    assert!(
+        text.starts_with(&format!("VALID: the program rejected after {steps} steps\n")),
+        "{text}"
+    );
+    let text = stdout(&tapestry(&["inspect", &files.path("proof.bin")]));
+    assert!(text.contains("security  100 bits conjectured, "), "{text}");
+}
+
+#[test]
+fn damaged_proofs_and_other_claims_are_refused() {
+    let files = ProofFiles::made();
+    let good = std::fs::read(files.path("proof.bin")).unwrap();
+    files.refuses("empty.bin", b"", "", "is not a proof: truncated");
+    files.refuses(
+        "half.bin",
+        &good[..good.len() / 2],
+        "",
+        "is not a proof: truncated",
+    );
+    files.refuses(
+        "short.bin",
+        &good[..good.len() - 1],
+        "",
+        "is not a proof: truncated",
+    );
+    files.refuses(
+        "long.bin",
+        &[&good[..], &[0]].concat(),
+        "",
+        "is not a proof: expected the end",
+    );
+    files.refuses("other.bin", b"#!/bin/sh", "", "is not a proof: magic number");
+    files.refuses("claim.bin", &good, RIGHT, "a claim of 0 words, expected 2");
+    let mut steps = good.clone();
+    // Steps stand after magic number, version, mode, key and status.
+    steps[42] ^= 1;
+    files.refuses("steps.bin", &steps, "", "the run's last step is ");
+    let mut key = good.clone();
+    key[9] ^= 1;
+    files.refuses("key-named.bin", &key, "", "proof is for another program");
+    let mut last = good.clone();
+    *last.last_mut().unwrap() ^= 1;
+    let (proof, key) = (files.path("last.bin"), files.path("key.bin"));
+    std::fs::write(&proof, &last).unwrap();
+    assert_eq!(
+        tapestry(&["verify", &proof, "--key", &key]).status.code(),
+        Some(1)
+    );
+    refused(
+        &["inspect", &files.path("key.bin")],
+        "is not a proof: magic number",
+    );
+}
+
+#[test]
+fn other_keys_are_refused() {
+    let files = ProofFiles::made();
+    let mut key = std::fs::read(files.path("key.bin")).unwrap();
+    let other = files.path("other.key");
+    // PROGRAM is at the end.
+    *key.last_mut().unwrap() ^= 1;
+    std::fs::write(&other, &key).unwrap();
+    let output = tapestry(&["verify", &files.path("proof.bin"), "--key", &other]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("proof is for another program"));
+    std::fs::write(&other, &key[1..]).unwrap();
+    refused(
+        &["verify", &files.path("proof.bin"), "--key", &other],
+        "is not a key",
+    );
+    refused(
+        &["verify", &files.path("proof.bin"), "--key", "/nonexistent"],
+        "cannot read /nonexistent",
+    );
+    refused(
+        &["verify", "/nonexistent", "--key", &files.path("key.bin")],
+        "cannot read /nonexistent",
+    );
+}
+
+#[test]
+fn orders_for_proofs_are_checked_before_work() {
+    let files = ProofFiles::made();
+    let elf = guest("c-sha256");
+    let out = files.path("unwritten.bin");
+    refused(
+        &["prove", &elf, "-o", "/nonexistent/proof.bin"],
+        "cannot write /nonexistent/proof.bin",
+    );
+    refused(&["prove", &elf, "-o", &out, "--key", "/"], "cannot write /");
+    refused(
+        &["prove", &elf, "-o", &out, "--memory", "1M"],
+        "is too small, expected at least ",
+    );
+    refused(
+        &["prove", &elf, "-o", &out, "--claim", "0"],
+        "--claim is not hexadecimal",
+    );
+    refused(&["prove", "/nonexistent", "-o", &out], "cannot read /nonexistent");
+    for memory in ["8X", "0", "-1", ""] {
+        let output = tapestry(&["prove", &elf, "-o", &out, "--memory", memory]);
+        assert_eq!(output.status.code(), Some(2), "{memory}");
+    }
+    assert!(!Path::new(&out).exists());
+    let estimate = json(&["prove", &elf, "--estimate"]);
+    assert!(estimate["proof"].is_null());
+    for name in ["steps", "rows", "segments", "segment_rows", "memory_bytes"] {
+        assert_eq!(
+            estimate["estimate"][name], files.report["estimate"][name],
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+pub(crate) use rate::folder as cache_folder;
 use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program};
 
 /// Most bytes of a program's file.

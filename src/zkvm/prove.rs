@@ -98,13 +98,14 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
     for path in [&options.out, &options.key].into_iter().flatten() {
         writable(path)?;
     }
-    let shown = Shown::new(options.json)?;
+    let shown = Shown::new(options.json, options.mode)?;
     let prover = Prover::new()
         .program(&elf)
         .claim(claim.words())
         .preimages(preimages)
         .memory(options.memory)
         .mode(options.mode.into())
+        .circuits(rate::folder())
         .rate(rate::load(options.mode))
         .progress(|stage| shown.stage(stage));
     if options.estimate {
@@ -221,13 +222,16 @@ struct Shown {
     bar: ProgressBar,
     estimate: Mutex<Option<Estimate>>,
     json: bool,
+    folded: bool,
 }
 
 /// Of a proof's time, the part of the first pass, in percent.
-const FIRST_PASS: u64 = 30;
+const FIRST_PASS: u64 = 20;
+/// Where a core proof is done if it is folded afterwards.
+const PROVEN: u64 = 50;
 
 impl Shown {
-    fn new(json: bool) -> anyhow::Result<Self> {
+    fn new(json: bool, mode: ModeName) -> anyhow::Result<Self> {
         let bar = ProgressBar::new(100);
         let template = "{msg:12} {wide_bar} {percent:>3} %  {elapsed_precise}, {eta_precise} left";
         bar.set_style(ProgressStyle::with_template(template).context("progress line")?);
@@ -235,7 +239,13 @@ impl Shown {
             bar,
             estimate: Mutex::new(None),
             json,
+            folded: mode == ModeName::Compressed,
         })
+    }
+
+    /// Position at which all shards are proven.
+    fn proven(&self) -> u64 {
+        if self.folded { PROVEN } else { 100 }
     }
 
     fn stage(&self, stage: Stage) {
@@ -259,7 +269,13 @@ impl Shown {
             Stage::Proving { done, of } => {
                 self.bar.set_message("proving");
                 self.bar
-                    .set_position(FIRST_PASS + (100 - FIRST_PASS) * done.min(of) / of.max(1));
+                    .set_position(FIRST_PASS + (self.proven() - FIRST_PASS) * done.min(of) / of.max(1));
+            }
+            Stage::Circuits => self.bar.set_message("circuits"),
+            Stage::Folding { done, of } => {
+                self.bar.set_message("folding");
+                self.bar
+                    .set_position(self.proven() + (100 - self.proven()) * done.min(of) / of.max(1));
             }
             Stage::Verifying => self.bar.set_message("verifying"),
         }

@@ -5,21 +5,26 @@ use std::path::PathBuf;
 
 use super::prove::ModeName;
 
-fn path(mode: ModeName) -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
+/// The cache folder of this user, or one for temporary files: circuits and rates are made again if they are gone.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
-    let name = match mode {
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("tapestry")
+}
+
+fn path(mode: ModeName) -> PathBuf {
+    folder().join(match mode {
         ModeName::Core => "rate-core",
         ModeName::Compressed => "rate-compressed",
-    };
-    Some(cache.join("tapestry").join(name))
+    })
 }
 
 /// Rows a second of the last proof, if there was one.
 pub(super) fn load(mode: ModeName) -> Option<f64> {
-    let text = std::fs::read_to_string(path(mode)?).ok()?;
+    let text = std::fs::read_to_string(path(mode)).ok()?;
     text.trim()
         .parse()
         .ok()
@@ -28,7 +33,7 @@ pub(super) fn load(mode: ModeName) -> Option<f64> {
 
 /// Remembers the rate of a proof.
 pub(super) fn store(mode: ModeName, rate: f64) {
-    let Some(path) = path(mode) else { return };
+    let path = path(mode);
     // An estimate is a comfort: a folder that cannot be written must not fail a proof that is done.
     let _ = path
         .parent()

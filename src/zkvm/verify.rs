@@ -8,10 +8,10 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use zkvm_prover::sdk::{Body, Proof, Verifier, VerifyingKey, digest_text};
+use zkvm_prover::sdk::{Body, Mode, Params, Proof, Verifier, VerifyingKey, digest_text, fold_key};
 
 use super::prove::verdict;
-use super::{parse_claim, read};
+use super::{parse_claim, rate, read};
 
 /// Most bytes of a proof's file.
 const MAX_PROOF: u64 = 1 << 31;
@@ -71,9 +71,15 @@ pub(crate) fn verify(options: &VerifyOptions) -> anyhow::Result<ExitCode> {
         VerifyingKey::decode(&key).with_context(|| format!("{} is not a key", options.key.display()))?;
     let bytes = read(&options.proof, MAX_PROOF)?;
     let program = hex::encode(key.program);
+    let mut verifier = Verifier::new(key);
+    let proof = decode(&options.proof, &bytes);
+    if proof.as_ref().is_ok_and(|proof| proof.mode() == Mode::Compressed) {
+        // The fold circuit is this release's own, whatever the proof says.
+        verifier = verifier.fold(fold_key(&rate::folder(), Params::STANDARD)?);
+    }
     let start = Instant::now();
-    let verified = decode(&options.proof, &bytes).and_then(|proof| {
-        let statement = Verifier::new(key).verify(claim.words(), &proof)?;
+    let verified = proof.and_then(|proof| {
+        let statement = verifier.verify(claim.words(), &proof)?;
         Ok((verdict(statement.status), statement.steps))
     });
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;
@@ -138,8 +144,11 @@ struct ShardReport {
 pub(crate) fn inspect(options: &InspectOptions) -> anyhow::Result<ExitCode> {
     let bytes = read(&options.proof, MAX_PROOF)?;
     let proof = decode(&options.proof, &bytes)?;
-    let Body::Core(core) = &proof.body;
-    let shards = core.shards.iter().map(|shard| ShardReport {
+    let shards = match &proof.body {
+        Body::Core(core) => &core.shards[..],
+        Body::Compressed(_) => &[],
+    };
+    let shards = shards.iter().map(|shard| ShardReport {
         table: format!("{:?}", shard.table),
         rows: u32::try_from(shard.log_height)
             .ok()

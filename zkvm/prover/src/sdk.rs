@@ -14,9 +14,11 @@
 //! Owned invariant: [`Prover::prove`] returns a proof only after the verifier has accepted it. Errors say what to do.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program, ProgramError};
 pub use zkvm_verifier::Params;
+pub use zkvm_verifier::compressed::FoldKey;
 pub use zkvm_verifier::file::{Body, Mode, Proof, ProofError, Verifier, digest_text};
 pub use zkvm_verifier::key::VerifyingKey;
 use zkvm_verifier::run::ROWS_END;
@@ -26,18 +28,21 @@ use crate::core::{self, Options, Progress, prove_core};
 pub use crate::estimate::{Estimate, EstimateError, Workload};
 use crate::estimate::{LEAST_SEGMENT, MemoryModel};
 use crate::key::ProvingKey;
+use crate::recursion::{Circuits, RecursionError};
 use crate::trace::static_table::SectionsError;
 
 /// Most steps that are tried before a program counts as endless; a proof covers fewer.
 pub const MOST_STEPS: u64 = ROWS_END;
 
-/// Memory that a proof takes, measured (`docs/prover.md`): a segment's columns, extensions, trees and quotient while it is
-/// argued, and of every segment the Merkle tree.
-pub const MEMORY: MemoryModel = MemoryModel {
-    fixed: 1 << 29,
-    segment_row: 9000,
-    run_row: 160,
-};
+/// Memory that a proof of the key's program takes, from measured runs: Static, a segment's columns, extensions, trees and
+/// quotient while it is argued, and of every segment the Merkle tree.
+pub fn memory_model(key: &VerifyingKey) -> MemoryModel {
+    MemoryModel {
+        fixed: (64 << 20) + (1600 << key.log_height),
+        segment_row: 4800,
+        run_row: 80,
+    }
+}
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +72,9 @@ pub enum SdkError {
         /// Bits given.
         got: u32,
     },
-    /// This kind of proof cannot be made.
-    #[error("proofs of mode {} cannot be made, expected mode core", .0.name())]
-    Mode(Mode),
+    /// Folding failed, or its circuits could not be made.
+    #[error(transparent)]
+    Recursion(#[from] RecursionError),
     /// Proving failed.
     #[error(transparent)]
     Core(#[from] core::ProveError),
@@ -102,6 +107,15 @@ pub enum Stage {
         /// Shards of the run.
         of: u64,
     },
+    /// Mode compressed: the circuits are read, or built if they are not cached yet.
+    Circuits,
+    /// Mode compressed: shards folded.
+    Folding {
+        /// Shards so far.
+        done: u64,
+        /// Shards of the run.
+        of: u64,
+    },
     /// The verifier checks the proof.
     Verifying,
 }
@@ -115,6 +129,7 @@ pub struct Prover<'a> {
     memory: Option<u64>,
     segment: Option<usize>,
     mode: Option<Mode>,
+    circuits: Option<PathBuf>,
     params: Option<Params>,
     least_bits: Option<u32>,
     rate: Option<f64>,
@@ -171,6 +186,12 @@ impl<'a> Prover<'a> {
     /// The kind of proof.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
+        self
+    }
+
+    /// Folder where the circuits of mode compressed are kept. Without it they are built each time.
+    pub fn circuits(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.circuits = Some(folder.into());
         self
     }
 
@@ -254,7 +275,8 @@ impl<'a> Prover<'a> {
             MOST_STEPS,
             &mut |steps| self.tell(Stage::Executing { steps }),
         )?;
-        let mut estimate = Estimate::new(workload, MEMORY, self.memory, self.rate, ROWS_END)?;
+        let model = memory_model(ready.key.verifying_key());
+        let mut estimate = Estimate::new(workload, model, self.memory, self.rate, ROWS_END)?;
         if let Some(log) = self.segment {
             estimate.log_segment = log;
             estimate.segments = workload.rows.div_ceil((1 << log) - 1);
@@ -273,14 +295,11 @@ impl<'a> Prover<'a> {
         if got < expected {
             return Err(SdkError::Parameters { expected, got });
         }
-        let mode = self.mode.unwrap_or(Mode::Core);
-        if mode != Mode::Core {
-            return Err(SdkError::Mode(mode));
-        }
         let ready = self.ready()?;
         let estimate = self.estimate_of(&ready)?;
         self.tell(Stage::Estimated(estimate));
-        let working = MEMORY.peak(estimate.workload.rows, estimate.log_segment);
+        let model = memory_model(ready.key.verifying_key());
+        let working = model.peak(estimate.workload.rows, estimate.log_segment);
         let options = Options {
             params,
             segment_log_height: estimate.log_segment,
@@ -301,18 +320,60 @@ impl<'a> Prover<'a> {
                 },
             });
         })?;
-        self.tell(Stage::Verifying);
         let key = ready.key.verifying_key();
-        let proof = Proof {
+        let mut proof = Proof {
             key: key.digest(),
             statement,
             params,
             body: Body::Core(core),
         };
-        let verifier = Verifier::new(key.clone()).least_bits(expected);
+        let mut verifier = Verifier::new(key.clone()).least_bits(expected);
+        if self.mode == Some(Mode::Compressed) {
+            let fold;
+            (proof, fold) = self.compress(key, proof)?;
+            verifier = verifier.fold(fold);
+        }
+        self.tell(Stage::Verifying);
         verifier.verify(&self.claim, &proof)?;
         Ok(proof)
     }
+
+    /// Folds a core proof, each of whose shards has been checked, and names the circuit that did it.
+    fn compress(&self, key: &VerifyingKey, proof: Proof) -> Result<(Proof, FoldKey), SdkError> {
+        let Body::Core(core) = &proof.body else {
+            return Err(RecursionError::Empty.into());
+        };
+        self.tell(Stage::Circuits);
+        let circuits = circuits(self.circuits.as_deref(), proof.params)?;
+        let of = core.shards.len() as u64;
+        self.tell(Stage::Folding { done: 0, of });
+        let compressed = circuits.compress(key, &proof.statement, core, &|done| {
+            self.tell(Stage::Folding {
+                done: done as u64,
+                of,
+            });
+        })?;
+        let proof = Proof {
+            body: Body::Compressed(compressed),
+            ..proof
+        };
+        Ok((proof, circuits.fold_key()))
+    }
+}
+
+fn circuits(folder: Option<&Path>, params: Params) -> Result<Circuits, RecursionError> {
+    match folder {
+        Some(folder) => Circuits::load_or_build(folder, params),
+        None => Circuits::build(params),
+    }
+}
+
+/// The release's fold circuit for these parameters, which verifies compressed proofs; read from `folder` or built there.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn fold_key(folder: &Path, params: Params) -> Result<FoldKey, SdkError> {
+    Ok(circuits(Some(folder), params)?.fold_key())
 }
 
 const _: () = assert!(LEAST_SEGMENT >= core::LEAST_SEGMENT_LOG_HEIGHT);

@@ -6,8 +6,7 @@ use std::sync::OnceLock;
 
 use zkvm_emulator::{ClaimWords, Inputs, Machine, Preimages, Program, Silent, Stop};
 use zkvm_prover::sdk::{
-    Body, EstimateError, Params, Proof, ProofError, Prover, SdkError, Status, Verifier,
-    VerifyingKey,
+    Body, EstimateError, Params, Proof, ProofError, Prover, SdkError, Status, Verifier, VerifyingKey,
 };
 use zkvm_verifier::core::{CoreError, CoreProof};
 
@@ -55,8 +54,10 @@ impl Proven {
     }
 
     fn core(&self) -> &CoreProof {
-        let Body::Core(core) = &self.proof.body;
-        core
+        match &self.proof.body {
+            Body::Core(core) => core,
+            Body::Compressed(_) => panic!("a core proof was asked for"),
+        }
     }
 
     /// What the verifier says of a core proof made from this one's parts.
@@ -99,18 +100,32 @@ fn agrees(name: &str, claim: &[u32], preimages: &[[u8; 64]], segment: usize) -> 
     let proven = prove(name, claim, preimages, segment);
     let (status, steps) = emulated(name, claim, preimages);
     let statement = &proven.proof.statement;
-    assert_eq!((statement.status, statement.steps), (status, steps), "{name} on {claim:?}");
+    assert_eq!(
+        (statement.status, statement.steps),
+        (status, steps),
+        "{name} on {claim:?}"
+    );
     let bytes = proven.proof.encode();
     let read = Proof::decode(&bytes).unwrap();
     assert!(read == proven.proof);
     proven.verify(&read).unwrap();
-    assert_eq!(proven.key.program, Program::from_elf(&elf(name)).unwrap().digest());
+    assert_eq!(
+        proven.key.program,
+        Program::from_elf(&elf(name)).unwrap().digest()
+    );
     proven
 }
 
 /// SHA-256 of 32 zero bytes, as claim words.
 const DIGEST: [u32; 8] = [
-    0x6668_7aad, 0xf862_bd77, 0x6c8f_c18b, 0x8e9f_8e20, 0x0897_1485, 0x6ee2_33b3, 0x902a_591d, 0x0d5f_2925,
+    0x6668_7aad,
+    0xf862_bd77,
+    0x6c8f_c18b,
+    0x8e9f_8e20,
+    0x0897_1485,
+    0x6ee2_33b3,
+    0x902a_591d,
+    0x0d5f_2925,
 ];
 
 /// The claim that hashing once gives [`DIGEST`].
@@ -132,16 +147,28 @@ fn c_is_proven() {
     // A claim that does not hold is proven to be rejected.
     let mut claim = sha_claim();
     claim[8] ^= 1;
-    assert_eq!(agrees("c-sha256", &claim, &[], 11).proof.statement.status, Status::Rejected);
+    assert_eq!(
+        agrees("c-sha256", &claim, &[], 11).proof.statement.status,
+        Status::Rejected
+    );
     // So is one without words: the program traps.
-    assert_eq!(agrees("c-sha256", &[], &[], 12).proof.statement.status, Status::Rejected);
+    assert_eq!(
+        agrees("c-sha256", &[], &[], 12).proof.statement.status,
+        Status::Rejected
+    );
 }
 
 #[test]
 fn rust_is_proven() {
     let proven = agrees("rust-fibonacci", &[10, 55], &[], 12);
     assert_eq!(proven.proof.statement.status, Status::Accepted);
-    assert_eq!(agrees("rust-fibonacci", &[10, 56], &[], 12).proof.statement.status, Status::Rejected);
+    assert_eq!(
+        agrees("rust-fibonacci", &[10, 56], &[], 12)
+            .proof
+            .statement
+            .status,
+        Status::Rejected
+    );
 }
 
 #[test]
@@ -150,7 +177,12 @@ fn hints_are_proven() {
     let mut message = [0x11u8; 64];
     message[32..].fill(0x22);
     let words = |bytes: &[u8]| -> Vec<u32> {
-        bytes.as_chunks::<4>().0.iter().map(|word| u32::from_be_bytes(*word)).collect()
+        bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|word| u32::from_be_bytes(*word))
+            .collect()
     };
     let (left, right) = ([0x11; 32], [0x22; 32]);
     let root = zkvm_emulator::merkle::parent(&left, &right);
@@ -161,12 +193,26 @@ fn hints_are_proven() {
     assert_eq!(last.table, zkvm_air::TableId::Hint);
     // Without its hints the buses do not balance.
     let error = proven.with(|core| drop(core.shards.pop())).unwrap_err();
-    assert!(matches!(error, ProofError::Core(CoreError::Grinding { .. } | CoreError::Sum)), "{error}");
+    assert!(
+        matches!(
+            error,
+            ProofError::Core(CoreError::Grinding { .. } | CoreError::Sum)
+        ),
+        "{error}"
+    );
 
     let elf = elf("rust-blake3-walk");
     let error = Prover::new().program(&elf).claim(&claim).prove().unwrap_err();
-    assert!(matches!(error, SdkError::Estimate(EstimateError::Preimage { .. })), "{error}");
-    assert!(error.to_string().contains("add its 64-byte message to the preimages"), "{error}");
+    assert!(
+        matches!(error, SdkError::Estimate(EstimateError::Preimage { .. })),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("add its 64-byte message to the preimages"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -183,4 +229,214 @@ fn all_guests_are_proven_in_small_segments() {
     agrees("go-alloc", &[], &[], 18);
     agrees("c-instructions", &[], &[], 16);
     agrees("rust-fibonacci", &[20_000, 0], &[], 15);
+}
+
+#[test]
+fn segments_cannot_be_dropped_repeated_or_swapped() {
+    let proven = sha();
+    let last = proven.segments() - 1;
+    let chain = |result: Result<(), ProofError>| {
+        let error = result.unwrap_err();
+        let refused = matches!(
+            error,
+            ProofError::Core(CoreError::Chain { .. } | CoreError::End { .. })
+        );
+        assert!(refused, "{error}");
+    };
+    for index in 0..=last {
+        chain(proven.with(|core| drop(core.shards.remove(index))));
+        chain(proven.with(|core| core.shards.insert(index, core.shards[index].clone())));
+    }
+    for index in 0..last {
+        chain(proven.with(|core| core.shards.swap(index, index + 1)));
+    }
+    // A table behind one that must follow it, and no Static at all.
+    let error = proven.with(|core| core.shards.swap(last, last + 1)).unwrap_err();
+    assert!(
+        matches!(error, ProofError::Core(CoreError::Order { .. })),
+        "{error}"
+    );
+    let error = proven
+        .with(|core| drop(core.shards.remove(last + 1)))
+        .unwrap_err();
+    assert!(
+        matches!(error, ProofError::Core(CoreError::Shards { .. })),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_segment_of_another_run_does_not_fit() {
+    let mut claim = sha_claim();
+    claim[8] ^= 1;
+    let other = prove("c-sha256", &claim, &[], 10);
+    let last = sha().segments() - 1;
+    for index in [0, 1, last] {
+        let error = sha()
+            .with(|core| core.shards[index] = other.core().shards[index].clone())
+            .unwrap_err();
+        assert!(matches!(error, ProofError::Core(_)), "{index}: {error}");
+    }
+}
+
+#[test]
+fn results_entries_and_steps_are_those_proven() {
+    let proven = sha();
+    let with = |change: &dyn Fn(&mut Proof)| {
+        let mut proof = proven.proof.clone();
+        change(&mut proof);
+        proven.verify(&proof).unwrap_err()
+    };
+    let error = with(&|proof| proof.statement.status = Status::Rejected);
+    assert!(
+        matches!(error, ProofError::Core(CoreError::End { what: "fetch", .. })),
+        "{error}"
+    );
+    for steps in [
+        0,
+        proven.proof.statement.steps - 1,
+        proven.proof.statement.steps + 1,
+        u64::MAX,
+    ] {
+        let error = with(&|proof| proof.statement.steps = steps);
+        assert!(
+            matches!(error, ProofError::Core(CoreError::End { what: "step", .. })),
+            "{error}"
+        );
+    }
+    // The same program, said to start four bytes later.
+    let mut key = proven.key.clone();
+    key.entry += 4;
+    let mut proof = proven.proof.clone();
+    proof.key = key.digest();
+    let error = Verifier::new(key)
+        .least_bits(BITS)
+        .verify(&proven.claim, &proof)
+        .unwrap_err();
+    assert!(
+        matches!(error, ProofError::Core(CoreError::Chain { index: 0, .. })),
+        "{error}"
+    );
+}
+
+#[test]
+fn claims_cannot_be_exchanged() {
+    let proven = sha();
+    for index in 0..proven.claim.len() {
+        let mut claim = proven.claim.clone();
+        claim[index] ^= 1;
+        let verifier = Verifier::new(proven.key.clone()).least_bits(BITS);
+        let error = verifier.verify(&claim, &proven.proof).unwrap_err();
+        assert!(
+            matches!(error, ProofError::Claim { index: at, .. } if at == index),
+            "{error}"
+        );
+        // Nor in the file: the challenges were drawn from the claim that was proven.
+        let mut proof = proven.proof.clone();
+        proof.statement.claim.clone_from(&claim);
+        let error = verifier.verify(&claim, &proof).unwrap_err();
+        assert!(matches!(error, ProofError::Core(_)), "{error}");
+    }
+}
+
+#[test]
+fn another_program_is_refused() {
+    let proven = sha();
+    let other = elf("rust-fibonacci");
+    let key = Prover::new().program(&other).key().unwrap();
+    let verifier = Verifier::new(key.clone()).least_bits(BITS);
+    let error = verifier.verify(&proven.claim, &proven.proof).unwrap_err();
+    assert!(matches!(error, ProofError::Key { .. }), "{error}");
+    // Under the other's name it is no better.
+    let mut proof = proven.proof.clone();
+    proof.key = key.digest();
+    let error = verifier.verify(&proven.claim, &proof).unwrap_err();
+    assert!(matches!(error, ProofError::Core(_)), "{error}");
+}
+
+#[test]
+fn damaged_files_never_panic_and_never_hold() {
+    let proven = sha();
+    let bytes = proven.proof.encode();
+    let step = bytes.len() / 97;
+    for at in (0..bytes.len()).step_by(step) {
+        assert!(Proof::decode(&bytes[..at]).is_err(), "truncated at {at}");
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        if let Ok(proof) = Proof::decode(&changed) {
+            assert!(proven.verify(&proof).is_err(), "byte {at}");
+        }
+    }
+    assert!(Proof::decode(&[bytes.clone(), vec![0]].concat()).is_err());
+}
+
+#[test]
+fn a_verifier_that_demands_100_bits_refuses_test_proofs() {
+    let error = Verifier::new(sha().key.clone())
+        .verify(&sha().claim, &sha().proof)
+        .unwrap_err();
+    let expected = ProofError::Security {
+        expected: 100,
+        got: BITS,
+    };
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn bad_orders_are_refused_with_what_to_do() {
+    let sha = elf("c-sha256");
+    let told = |prover: Prover<'_>, part: &str| {
+        let error = prover.prove().unwrap_err().to_string();
+        assert!(error.contains(part), "{error:?} does not say {part:?}");
+    };
+    told(Prover::new(), "no program is given");
+    told(
+        Prover::new().program(b"#!/bin/sh"),
+        "expected a static big-endian MIPS32r2",
+    );
+    told(
+        Prover::new().program(&sha).claim(&[0; 193]),
+        "193 words, expected at most 192",
+    );
+    told(
+        Prover::new().program(&sha).memory(1 << 20),
+        "is too small, expected at least ",
+    );
+    told(
+        Prover::new().program(&sha).params(PARAMS),
+        "raise the number of queries",
+    );
+    let least = match Prover::new().program(&sha).memory(1 << 20).estimate() {
+        Err(SdkError::Estimate(EstimateError::Memory { least, .. })) => least,
+        other => panic!("{other:?}"),
+    };
+    Prover::new().program(&sha).memory(least).estimate().unwrap();
+}
+
+#[test]
+#[ignore = "minutes; make nightly"]
+fn compressed_proofs_say_the_same() {
+    let elf = elf("c-sha256");
+    let folder = tempfile::tempdir().unwrap();
+    let prover = Prover::new()
+        .program(&elf)
+        .claim(&sha_claim())
+        .mode(zkvm_prover::sdk::Mode::Compressed)
+        .circuits(folder.path())
+        .segment(12);
+    let proof = prover.prove().unwrap();
+    assert_eq!(proof.statement, sha().proof.statement);
+    let fold = zkvm_prover::sdk::fold_key(folder.path(), Params::STANDARD).unwrap();
+    let verifier = Verifier::new(sha().key.clone());
+    let error = verifier.verify(&sha_claim(), &proof).unwrap_err();
+    assert!(matches!(error, ProofError::Fold { .. }), "{error}");
+    let verifier = verifier.fold(fold);
+    let read = Proof::decode(&proof.encode()).unwrap();
+    verifier.verify(&sha_claim(), &read).unwrap();
+    let mut other = read.clone();
+    other.statement.status = Status::Rejected;
+    assert!(verifier.verify(&sha_claim(), &other).is_err());
+    let mut other = read;
+    other.statement.steps += 1;
+    assert!(verifier.verify(&sha_claim(), &other).is_err());
 }

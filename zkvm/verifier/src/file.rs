@@ -9,6 +9,7 @@
 
 use alloc::vec::Vec;
 
+use crate::compressed::{CompressedError, CompressedProof, FoldKey, verify_compressed};
 use crate::core::{CoreError, CoreProof, verify_core};
 use crate::encoding::{EncodingError, Reader, Writer};
 use crate::key::VerifyingKey;
@@ -39,6 +40,8 @@ pub struct Proof {
 pub enum Body {
     /// One proof for each shard.
     Core(CoreProof),
+    /// All of them folded into one.
+    Compressed(CompressedProof),
 }
 
 /// How a proof is made: what trades its size for time.
@@ -104,6 +107,15 @@ pub enum ProofError {
     /// It does not prove what it says.
     #[error(transparent)]
     Core(#[from] CoreError),
+    /// It does not prove what it says.
+    #[error(transparent)]
+    Compressed(#[from] CompressedError),
+    /// The verifier was not given the fold circuit's key for these parameters.
+    #[error("proof is compressed with {got} queries, expected a fold circuit's key for them")]
+    Fold {
+        /// Queries of the shards that were folded.
+        got: usize,
+    },
 }
 
 /// A digest in hexadecimal, its elements one after the other.
@@ -125,6 +137,7 @@ pub fn digest_text(digest: &Digest) -> alloc::string::String {
 #[derive(Clone, Debug)]
 pub struct Verifier {
     key: VerifyingKey,
+    fold: Option<FoldKey>,
     least_bits: u32,
 }
 
@@ -133,8 +146,15 @@ impl Verifier {
     pub fn new(key: VerifyingKey) -> Self {
         Verifier {
             key,
+            fold: None,
             least_bits: LEAST_BITS,
         }
+    }
+
+    /// Takes compressed proofs, too: `fold` is the release's fold circuit, never one that came with a proof.
+    pub fn fold(mut self, fold: FoldKey) -> Self {
+        self.fold = Some(fold);
+        self
     }
 
     /// Demands at least `bits` conjectured bits instead. Below 100 is for tests.
@@ -174,7 +194,6 @@ impl Verifier {
                 got: got[index],
             });
         }
-        let Body::Core(core) = &proof.body;
         // Absurd parameters are refused before anything is computed with them.
         proof.params.check().map_err(CoreError::Params)?;
         let bits = proof.params.conjectured_bits();
@@ -184,7 +203,16 @@ impl Verifier {
                 got: bits,
             });
         }
-        verify_core(&self.key, &proof.statement, core, &proof.params)?;
+        match &proof.body {
+            Body::Core(core) => verify_core(&self.key, &proof.statement, core, &proof.params)?,
+            Body::Compressed(compressed) => {
+                let same = |fold: &&FoldKey| fold.params == proof.params;
+                let fold = self.fold.as_ref().filter(same).ok_or(ProofError::Fold {
+                    got: proof.params.queries,
+                })?;
+                verify_compressed(fold, &self.key, &proof.statement, compressed)?;
+            }
+        }
         Ok(&proof.statement)
     }
 }
@@ -194,6 +222,7 @@ impl Proof {
     pub fn mode(&self) -> Mode {
         match self.body {
             Body::Core(_) => Mode::Core,
+            Body::Compressed(_) => Mode::Compressed,
         }
     }
 
@@ -213,6 +242,7 @@ impl Proof {
         writer.u32(self.params.grinding_bits);
         match &self.body {
             Body::Core(core) => writer.raw(&core.encode()),
+            Body::Compressed(compressed) => writer.raw(&compressed.encode()),
         }
         writer.finish()
     }
@@ -239,6 +269,9 @@ impl Proof {
         };
         let body = match mode {
             mode if mode == Mode::Core as u8 => Body::Core(CoreProof::decode(reader.rest())?),
+            mode if mode == Mode::Compressed as u8 => {
+                Body::Compressed(CompressedProof::decode(reader.rest())?)
+            }
             got => {
                 return Err(EncodingError::Value {
                     what: "mode",

@@ -1,0 +1,215 @@
+//! How fast runs are proven, how large and how sure the proofs are. From ELF file to verified proof, circuits cached.
+//!
+//! Each program is proven up to three times within a budget of time, and the median counts. What was not proven has no
+//! figure.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use zkvm_prover::sdk::{Mode, Params, Proof, Prover, Verifier, fold_key};
+
+use super::{Measured, Measurement};
+
+/// SHA-256 in C: claim (count, digest). 680 hashes are 2.38 million steps.
+const C: Program = Program {
+    elf: include_bytes!("../../zkvm/guests/elf/c-sha256.elf"),
+    claim: &[680, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+/// Go's `crypto/sha256` under the Go runtime: claim (digest, words, repetitions, message).
+const GO: Program = Program {
+    elf: include_bytes!("../../zkvm/guests/elf/go-sha256.elf"),
+    claim: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1_000],
+};
+/// A table of Fibonacci numbers on the heap, with divisions: claim (n, number).
+const RUST: Program = Program {
+    elf: include_bytes!("../../zkvm/guests/elf/rust-fibonacci.elf"),
+    claim: &[250_000, 0],
+};
+
+/// Most runs of one program.
+const RUNS: usize = 3;
+/// No further run of a program begins after this.
+const BUDGET: Duration = Duration::from_secs(400);
+/// The budget of memory, as `prove` has it without an argument.
+const MEMORY: u64 = 8 << 30;
+
+/// The measurements of this file.
+pub(super) const MEASUREMENTS: &[Measurement] = &[
+    Measurement {
+        name: "prover.core.instr_per_s",
+        unit: "instructions/s, SHA-256 in C, one proof a shard",
+        measure: || speed(C, Mode::Core),
+    },
+    Measurement {
+        name: "prover.core.go.instr_per_s",
+        unit: "instructions/s, SHA-256 in Go, one proof a shard",
+        measure: || speed(GO, Mode::Core),
+    },
+    Measurement {
+        name: "prover.core.rust.instr_per_s",
+        unit: "instructions/s, Fibonacci table in Rust, one proof a shard",
+        measure: || speed(RUST, Mode::Core),
+    },
+    Measurement {
+        name: "prover.compressed.instr_per_s",
+        unit: "instructions/s, SHA-256 in C, one small proof",
+        measure: || speed(C, Mode::Compressed),
+    },
+    Measurement {
+        name: "prover.compressed.go.instr_per_s",
+        unit: "instructions/s, SHA-256 in Go, one small proof",
+        measure: || speed(GO, Mode::Compressed),
+    },
+    Measurement {
+        name: "prover.compressed.rust.instr_per_s",
+        unit: "instructions/s, Fibonacci table in Rust, one small proof",
+        measure: || speed(RUST, Mode::Compressed),
+    },
+    Measurement {
+        name: "prover.compressed.fixed_s",
+        unit: "seconds, a program of 5 thousand steps, one small proof",
+        measure: || {
+            let tiny = Program { claim: &[], ..C };
+            runs(tiny, Mode::Compressed).map(|runs| Measured::Number(runs.seconds))
+        },
+    },
+    Measurement {
+        name: "prover.peak_bytes",
+        unit: "bytes of memory at most, in the proofs above",
+        measure: peak,
+    },
+    Measurement {
+        name: "prover.verify_ms",
+        unit: "milliseconds to verify the small proof",
+        measure: || of_compressed(|verify_ms, _| verify_ms),
+    },
+    Measurement {
+        name: "prover.compressed.bytes",
+        unit: "bytes of the small proof",
+        measure: || of_compressed(|_, bytes| bytes),
+    },
+    Measurement {
+        name: "prover.security_bits.conjectured",
+        unit: "bits, if a query at rate 1/2 gives one",
+        measure: || Ok(Measured::Number(f64::from(Params::STANDARD.conjectured_bits()))),
+    },
+    Measurement {
+        name: "prover.security_bits.provable",
+        unit: "bits, up to the Johnson bound",
+        measure: || Ok(Measured::Number(f64::from(Params::STANDARD.provable_bits()))),
+    },
+];
+
+/// A program and a claim that is long to check (and false, which only the last steps notice).
+#[derive(Clone, Copy)]
+struct Program {
+    elf: &'static [u8],
+    claim: &'static [u32],
+}
+
+/// The runs of one program.
+struct Runs {
+    steps: u64,
+    /// The median.
+    seconds: f64,
+}
+
+/// What the proofs so far have left.
+#[derive(Default)]
+struct Seen {
+    peak: Option<u64>,
+    /// Milliseconds to verify and bytes of the last compressed proof.
+    compressed: Option<(f64, f64)>,
+}
+
+static SEEN: Mutex<Seen> = Mutex::new(Seen {
+    peak: None,
+    compressed: None,
+});
+
+fn speed(program: Program, mode: Mode) -> anyhow::Result<Measured> {
+    let runs = runs(program, mode)?;
+    Ok(Measured::Number(runs.steps as f64 / runs.seconds))
+}
+
+fn runs(program: Program, mode: Mode) -> anyhow::Result<Runs> {
+    let folder = crate::zkvm::cache_folder();
+    if mode == Mode::Compressed {
+        // The circuits are built once a release, not once a proof.
+        fold_key(&folder, Params::STANDARD)?;
+    }
+    let prover = Prover::new()
+        .program(program.elf)
+        .claim(program.claim)
+        .memory(MEMORY)
+        .mode(mode)
+        .circuits(&folder);
+    let begin = Instant::now();
+    let mut seconds = Vec::new();
+    let mut steps = 0;
+    while seconds.is_empty() || (seconds.len() < RUNS && begin.elapsed() < BUDGET) {
+        reset_peak();
+        let start = Instant::now();
+        let proof = prover.prove()?;
+        seconds.push(start.elapsed().as_secs_f64());
+        steps = proof.statement.steps;
+        let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.peak = seen.peak.max(peak_bytes());
+        if mode == Mode::Compressed {
+            seen.compressed = Some(look(&prover, program, &proof)?);
+        }
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(Runs {
+        steps,
+        seconds: seconds[seconds.len() / 2],
+    })
+}
+
+/// Milliseconds to verify and bytes of a compressed proof, from its file.
+fn look(prover: &Prover<'_>, program: Program, proof: &Proof) -> anyhow::Result<(f64, f64)> {
+    let verifier = Verifier::new(prover.key()?).fold(fold_key(&crate::zkvm::cache_folder(), proof.params)?);
+    let bytes = proof.encode();
+    let mut times = Vec::new();
+    for _ in 0..11 {
+        let start = Instant::now();
+        let read = Proof::decode(&bytes).context("a proof just written")?;
+        verifier.verify(program.claim, &read)?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok((times[times.len() / 2], bytes.len() as f64))
+}
+
+fn of_compressed(figure: fn(f64, f64) -> f64) -> anyhow::Result<Measured> {
+    let seen = || SEEN.lock().unwrap_or_else(PoisonError::into_inner).compressed;
+    if seen().is_none() {
+        runs(Program { claim: &[], ..C }, Mode::Compressed)?;
+    }
+    let (verify_ms, bytes) = seen().context("a compressed proof was made")?;
+    Ok(Measured::Number(figure(verify_ms, bytes)))
+}
+
+fn peak() -> anyhow::Result<Measured> {
+    let seen = || SEEN.lock().unwrap_or_else(PoisonError::into_inner).peak;
+    if seen().is_none() {
+        runs(C, Mode::Core)?;
+    }
+    Ok(match seen() {
+        Some(bytes) => Measured::Number(bytes as f64),
+        None => Measured::Skipped("the system does not tell".to_owned()),
+    })
+}
+
+/// Starts the count of peak memory again; where that cannot be done, it stays that of the whole process.
+fn reset_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
