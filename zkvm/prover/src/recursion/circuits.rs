@@ -4,17 +4,13 @@ use core::fmt::Display;
 use core::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use plonky2::field::types::Field;
-use plonky2::fri::proof::FriProofTarget;
 use plonky2::gates::gate::GateRef;
-use plonky2::hash::hash_types::{HashOut, MerkleCapTarget};
+use plonky2::hash::hash_types::HashOut;
 use plonky2::iop::witness::{PartialWitness, WitnessWrite};
 use plonky2::plonk::circuit_builder::CircuitBuilder;
 use plonky2::plonk::circuit_data::CircuitData;
-use plonky2::plonk::proof::{ProofWithPublicInputs, ProofWithPublicInputsTarget};
 use zkvm_air::{F, Table, TableId};
 use zkvm_verifier::Params;
-use zkvm_verifier::compressed::layout as acc;
 
 use super::fold::{self, FoldTargets, Proof};
 use super::leaf::{self, LeafShape, LeafTargets};

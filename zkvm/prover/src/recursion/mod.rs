@@ -84,7 +84,7 @@ impl Circuits {
     /// # Errors
     /// If a table no longer fits its circuit.
     pub fn build(params: Params) -> Result<Self, RecursionError> {
-        with_plan(params, |plan| CircuitSet::build(plan)).map(|set| Self { set, params })
+        with_plan(params, CircuitSet::build).map(|set| Self { set, params })
     }
 
     /// Reads circuits from `folder`; builds and writes them there if they are missing or broken.

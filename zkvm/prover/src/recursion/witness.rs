@@ -12,13 +12,13 @@ use super::leaf::LeafTargets;
 
 /// A shard's proof and what it is to be verified against.
 #[derive(Clone, Copy, Debug)]
-pub struct Shard<'a> {
+pub(crate) struct Shard<'a> {
     /// The proof.
-    pub proof: &'a ShardProof,
+    pub(crate) proof: &'a ShardProof,
     /// The key's cap if the table has fixed columns.
-    pub fixed_cap: Option<&'a Cap>,
+    pub(crate) fixed_cap: Option<&'a Cap>,
     /// The challenges of the run.
-    pub challenges: Logup,
+    pub(crate) challenges: Logup,
 }
 
 /// Sets all of `targets` from a proof of the right shape; `height` counts from the least log height of the circuit.
