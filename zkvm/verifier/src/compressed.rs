@@ -282,7 +282,11 @@ fn check_account(
     )?;
     equal("last entry", &[F::ZERO], &[entry_due])?;
     // The step that ends the run does not complete; steps is at least 1, as checked above.
-    equal("last step", &[F::from_canonical_u64(statement.steps - 1)], &[step])?;
+    equal(
+        "last step",
+        &[F::from_canonical_u64(statement.steps - 1)],
+        &[step],
+    )?;
 
     // The program.
     equal(
