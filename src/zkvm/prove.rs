@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use zkvm_prover::sdk::{Estimate, Mode, Prover, Stage, Status, digest_text};
+use zkvm_prover::sdk::{Estimate, Mode, Prover, SdkError, Stage, Status, digest_text};
 
 use super::{Source, rate};
 
@@ -109,7 +109,7 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
         .rate(rate::load(options.mode))
         .progress(|stage| shown.stage(stage));
     if options.estimate {
-        let estimate = prover.estimate()?;
+        let estimate = prover.estimate().map_err(told)?;
         shown.clear();
         let report = Report {
             estimate: (&estimate).into(),
@@ -119,7 +119,7 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let out = options.out.as_ref().context("--out is missing")?;
     let start = Instant::now();
-    let proof = prover.prove()?;
+    let proof = prover.prove().map_err(told)?;
     let seconds = start.elapsed().as_secs_f64();
     shown.clear();
     let estimate = shown.estimate().context("a proof has an estimate")?;
@@ -141,6 +141,11 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
         }),
     };
     print(options, &report)
+}
+
+/// The SDK's errors say everything in one line; their causes would repeat it.
+fn told(error: SdkError) -> anyhow::Error {
+    anyhow!("{error}")
 }
 
 /// A status in words.

@@ -354,7 +354,7 @@ impl<'a> Prover<'a> {
             });
         })?;
         let proof = Proof {
-            body: Body::Compressed(compressed),
+            body: Body::Compressed(Box::new(compressed)),
             ..proof
         };
         Ok((proof, circuits.fold_key()))

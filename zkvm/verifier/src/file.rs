@@ -7,6 +7,7 @@
 //! What an attacker tries: a proof for another program or another claim under the wanted name, parameters too weak to
 //! mean anything, a damaged file that makes the reader panic.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::compressed::{CompressedError, CompressedProof, FoldKey, verify_compressed};
@@ -41,7 +42,7 @@ pub enum Body {
     /// One proof for each shard.
     Core(CoreProof),
     /// All of them folded into one.
-    Compressed(CompressedProof),
+    Compressed(Box<CompressedProof>),
 }
 
 /// How a proof is made: what trades its size for time.
@@ -270,7 +271,7 @@ impl Proof {
         let body = match mode {
             mode if mode == Mode::Core as u8 => Body::Core(CoreProof::decode(reader.rest())?),
             mode if mode == Mode::Compressed as u8 => {
-                Body::Compressed(CompressedProof::decode(reader.rest())?)
+                Body::Compressed(Box::new(CompressedProof::decode(reader.rest())?))
             }
             got => {
                 return Err(EncodingError::Value {
