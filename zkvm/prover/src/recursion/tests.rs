@@ -71,7 +71,7 @@ fn f(value: u64) -> F {
 type State = [u64; 5];
 const START: State = [ENTRY, ENTRY + 4, 0, 1, 0];
 const BETWEEN: State = [1, 2, 3, 4, 5];
-const END: State = [8, 9, END_ACCEPTED, 0, STEPS];
+const END: State = [8, 9, END_ACCEPTED, 0, STEPS - 1];
 
 fn cpu_shard(from: State, to: State, clk: u64, log_height: usize) -> Committed<'static> {
     let n = 1 << log_height;
@@ -471,6 +471,7 @@ fn final_check_refuses_other_statements() {
     statement(|s| s.status = Status::Rejected);
     statement(|s| s.steps += 1);
     statement(|s| s.steps = u64::MAX);
+    statement(|s| s.steps = 0);
     statement(|s| s.claim[0] = 5);
     statement(|s| s.claim = vec![1]);
     statement(|s| s.claim = vec![0; 1000]);
