@@ -202,7 +202,7 @@ impl EstimateReport {
             None => "time unknown before the first proof on this machine".to_owned(),
         };
         format!(
-            "{} steps, {} rows, {} {} of {} rows, {:.1} GB, {time}",
+            "{} steps, {} rows, {} {} of {} rows, {:.1} GB at least, {time}",
             self.steps,
             self.rows,
             self.segments,
