@@ -68,7 +68,7 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
     },
     Measurement {
         name: "prover.compressed.fixed_s",
-        unit: "seconds, a program of 5 thousand steps, one small proof",
+        unit: "seconds, a program of 299 steps, one small proof",
         measure: || {
             let tiny = Program { claim: &[], ..C };
             runs(tiny, Mode::Compressed).map(|runs| Measured::Number(runs.seconds))

@@ -235,9 +235,7 @@ fn check_account(
     at_most("shards", MAX_SHARDS as u64, shards)?;
     at_most("rows", ROWS_END - 1, account[layout::ROWS].to_canonical_u64())?;
     at_most("steps", ROWS_END - 1, statement.steps)?;
-    if statement.steps == 0 {
-        return Err(CompressedError::NoSteps);
-    }
+    let last_step = statement.last_step().ok_or(CompressedError::NoSteps)?;
 
     // What came before the challenges, and the challenges.
     let header = header_hash(key.digest(), statement, &proof.claim_counts, shards as usize);
@@ -264,16 +262,7 @@ fn check_account(
     }
 
     // States.
-    let entry = F::from_canonical_u32(key.entry);
-    let start = [
-        entry,
-        entry + F::from_canonical_u32(4),
-        F::ZERO,
-        F::ONE,
-        F::ZERO,
-        F::ONE,
-    ];
-    equal("first state", &start, &account[layout::START_STATE])?;
+    equal("first state", &key.first_state(), &account[layout::START_STATE])?;
     let [_, _, fetch, entry_due, step, _] = core::array::from_fn(|i| account[layout::STATE.start + i]);
     equal(
         "last fetch",
@@ -281,12 +270,7 @@ fn check_account(
         &[fetch],
     )?;
     equal("last entry", &[F::ZERO], &[entry_due])?;
-    // The step that ends the run does not complete; steps is at least 1, as checked above.
-    equal(
-        "last step",
-        &[F::from_canonical_u64(statement.steps - 1)],
-        &[step],
-    )?;
+    equal("last step", &[last_step], &[step])?;
 
     // The program.
     equal(

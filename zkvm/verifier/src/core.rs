@@ -243,15 +243,7 @@ fn check_layout(key: &VerifyingKey, statement: &Statement, proof: &CoreProof) ->
         }
     }
 
-    let entry = F::from_canonical_u32(key.entry);
-    let mut state = [
-        entry,
-        entry + F::from_canonical_u32(4),
-        F::ZERO,
-        F::ONE,
-        F::ZERO,
-        F::ONE,
-    ];
+    let mut state = key.first_state();
     let mut address = F::ZERO;
     let mut before = TableId::Cpu;
     let mut rows = 0;
@@ -314,12 +306,8 @@ fn check_layout(key: &VerifyingKey, statement: &Statement, proof: &CoreProof) ->
         };
     }
     let [_, _, fetch, entry_due, step, _] = state;
-    // The step that ends the run does not complete, so the last state has completed one less. A run has fewer steps than
-    // rows; numbers above must not be taken modulo p.
-    let steps = match statement.steps {
-        steps @ 1..ROWS_END => F::from_canonical_u64(steps - 1),
-        _ => F::NEG_ONE,
-    };
+    // A number of steps that no run has is refused by a last step that no row has.
+    let steps = statement.last_step().unwrap_or(F::NEG_ONE);
     for (what, expected, got) in [
         ("fetch", F::from_canonical_u64(statement.status.end_key()), fetch),
         ("entry", F::ZERO, entry_due),

@@ -48,6 +48,19 @@ impl VerifyingKey {
         PoseidonHash::hash_no_pad(&input)
     }
 
+    /// The state publics of a run's first row: pc, next pc, fetch, entry, step, clk (`docs/prover.md` §3).
+    pub fn first_state(&self) -> [F; 6] {
+        let entry = F::from_canonical_u32(self.entry);
+        [
+            entry,
+            entry + F::from_canonical_u32(4),
+            F::ZERO,
+            F::ONE,
+            F::ZERO,
+            F::ONE,
+        ]
+    }
+
     /// The key's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new(MAGIC, VERSION);

@@ -71,6 +71,16 @@ pub struct Statement {
     pub steps: u64,
 }
 
+impl Statement {
+    /// The step public of the last state: the step that ends the run does not complete, so it is one less than `steps`.
+    /// `None` if no run has that many steps: it has at least one and fewer than [`ROWS_END`], and must not be taken modulo p.
+    pub fn last_step(&self) -> Option<F> {
+        (1..ROWS_END)
+            .contains(&self.steps)
+            .then(|| F::from_canonical_u64(self.steps - 1))
+    }
+}
+
 fn hash(parts: impl IntoIterator<Item = F>) -> Digest {
     PoseidonHash::hash_no_pad(&parts.into_iter().collect::<Vec<_>>())
 }
