@@ -1,0 +1,1 @@
+//! Agreement on blocks: Tendermint with BIP-340 validator keys.

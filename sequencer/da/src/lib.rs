@@ -1,0 +1,1 @@
+//! Batches on Bitcoin: encoding, inscriptions, the posting connector, derivation.

@@ -1,0 +1,1 @@
+//! Pending transactions: nonce order, replacement, limits, eviction.

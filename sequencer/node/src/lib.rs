@@ -1,0 +1,1 @@
+//! A layer 2 node: storage, mempool, consensus, Bitcoin, metrics, put together.

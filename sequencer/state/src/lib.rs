@@ -1,0 +1,1 @@
+//! The state tree: a binary Merkle tree of 64-byte BLAKE3 nodes.

@@ -1,0 +1,1 @@
+//! Blocks, state and receipts in rocksdb.

@@ -1,0 +1,1 @@
+//! The layer 2 token: emission, staking, delegation, slashing.
