@@ -15,6 +15,7 @@ mod hash;
 mod header;
 mod origin;
 mod units;
+mod vote;
 mod withdrawal;
 
 pub use block::{Block, BlockId};
@@ -23,6 +24,9 @@ pub use hash::{blob_root, hash, hash_pair};
 pub use header::{Header, L1Origin};
 pub use origin::{Deposit, Forced, L1Block, L1Message};
 pub use units::{Sats, WEI_PER_SAT, Wei};
+pub use vote::{
+    Conflict, Evidence, Proposal, Signed, SignedProposal, SignedVote, Vote, VoteKind, tagged_hash,
+};
 pub use withdrawal::Withdrawal;
 
 pub use alloy_primitives::{Address, B256, Bytes, U256};
