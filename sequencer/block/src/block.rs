@@ -40,7 +40,9 @@ impl Block {
     /// What [`Header::transactions_root`] must be: BLAKE3 of the RLP list of transactions.
     #[must_use]
     pub fn transactions_root(transactions: &[Bytes]) -> B256 {
-        hash(&alloy_rlp::encode(transactions))
+        let mut bytes = Vec::new();
+        alloy_rlp::encode_list::<_, Bytes>(transactions, &mut bytes);
+        hash(&bytes)
     }
 
     /// The one encoding.
