@@ -3,6 +3,7 @@
 # those that are missing. Safe to run again.
 #
 #   scripts/setup.sh         what building and the demo need
+#   scripts/setup.sh layer2  also what the layer 2 needs
 #   scripts/setup.sh tests   also the toolchains that tests compare with
 #
 # TAPESTRY_NO_SETUP=1 leaves the system as it is.
@@ -11,18 +12,22 @@ set -eu
 say() { echo "setup: $*" >&2; }
 
 case ${1-} in
-'' | tests) ;;
+'' | layer2 | tests) ;;
 *)
-	say "unknown argument $1 (expected nothing or tests)"
+	say "unknown argument $1 (expected nothing, layer2 or tests)"
 	exit 2
 	;;
 esac
 
-# A C++ compiler for libsecp256k1, bitcoinconsensus and Bitcoin Core.
+# A C++ compiler for libsecp256k1, bitcoinconsensus, Bitcoin Core and rocksdb.
 packages='g++'
 # Bitcoin Core itself is built only where no bitcoind is installed.
 if [ -z "${BITCOIND_EXE-}" ] && ! command -v bitcoind >/dev/null 2>&1; then
 	packages="$packages cmake ninja-build pkg-config libboost-dev libevent-dev"
+fi
+# clang's library reads rocksdb's headers.
+if [ -n "${1-}" ]; then
+	packages="$packages clang libclang-dev"
 fi
 # The MIPS machine is compared with qemu, and guest programs are rebuilt.
 if [ "${1-}" = tests ]; then

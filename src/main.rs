@@ -5,6 +5,8 @@
 
 mod bench;
 mod demo;
+#[cfg(feature = "layer2")]
+mod layer2;
 mod plan;
 mod zkvm;
 
@@ -33,6 +35,23 @@ enum Command {
     Zkvm(zkvm::Command),
     /// What the worst dispute over a program costs
     Plan(plan::Options),
+    /// Run a sequencer of the layer 2
+    #[cfg(feature = "layer2")]
+    Sequencer(layer2::SequencerOptions),
+    /// Follow the layer 2, or rebuild it from Bitcoin alone
+    #[cfg(feature = "layer2")]
+    Node(layer2::NodeOptions),
+    /// Make and check genesis files
+    #[cfg(feature = "layer2")]
+    #[command(subcommand)]
+    Genesis(layer2::GenesisCommand),
+    /// Batches on Bitcoin, and a batch as a claim
+    #[cfg(feature = "layer2")]
+    #[command(subcommand)]
+    Batch(layer2::BatchCommand),
+    /// Put up bitcoind, sequencers and accounts with coins on this machine
+    #[cfg(feature = "layer2")]
+    Devnet(layer2::DevnetOptions),
     /// Measure; prints a table and writes target/bench.json
     Bench(bench::Options),
 }
@@ -42,6 +61,16 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::main(&options),
         Command::Zkvm(command) => zkvm::main(&command),
         Command::Plan(options) => plan::main(&options),
+        #[cfg(feature = "layer2")]
+        Command::Sequencer(options) => layer2::sequencer(&options),
+        #[cfg(feature = "layer2")]
+        Command::Node(options) => layer2::node(&options),
+        #[cfg(feature = "layer2")]
+        Command::Genesis(command) => layer2::genesis(&command),
+        #[cfg(feature = "layer2")]
+        Command::Batch(command) => layer2::batch(&command),
+        #[cfg(feature = "layer2")]
+        Command::Devnet(options) => layer2::devnet(&options),
         Command::Bench(options) => bench::main(&options),
     };
     match done {

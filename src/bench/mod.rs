@@ -6,6 +6,8 @@
 
 mod dispute;
 mod emulator;
+#[cfg(feature = "layer2")]
+mod layer2;
 mod prover;
 
 use std::collections::BTreeMap;
@@ -50,6 +52,8 @@ const MEASUREMENTS: &[&[Measurement]] = &[
     emulator::MEASUREMENTS,
     dispute::MEASUREMENTS,
     prover::MEASUREMENTS,
+    #[cfg(feature = "layer2")]
+    layer2::MEASUREMENTS,
 ];
 
 /// Runs the subcommand.

@@ -1,0 +1,78 @@
+//! Derivation against the blocks that consensus agreed on.
+//!
+//! A node that takes part in consensus has executed every block already, so a batch is compared with the store and nothing is
+//! executed again. A batch that is ahead of the store is a fault: derivation waits until consensus has the blocks. A batch that
+//! differs from the agreed chain is invalid here.
+
+use l2_block::{B256, Block, Header, L1Block};
+use l2_da::derive::{Draft, Execute, ExecuteError};
+use l2_store::{Store, StoreError};
+
+/// Execution by looking up.
+#[derive(Debug)]
+pub struct AgreedBlocks<'a> {
+    store: &'a Store,
+}
+
+/// It cannot be said now.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.store.as_ref().map_or_else(|| "the block is not here yet".to_owned(), ToString::to_string))]
+pub struct Wait {
+    /// The database's error; none if the block is merely not here yet.
+    pub store: Option<StoreError>,
+}
+
+impl From<StoreError> for Wait {
+    fn from(error: StoreError) -> Self {
+        Self { store: Some(error) }
+    }
+}
+
+impl<'a> AgreedBlocks<'a> {
+    /// Against the blocks of a store.
+    #[must_use]
+    pub fn new(store: &'a Store) -> Self {
+        Self { store }
+    }
+}
+
+impl Execute for AgreedBlocks<'_> {
+    type Fault = Wait;
+
+    fn execute(
+        &mut self,
+        parent: &Header,
+        draft: Draft,
+        _l1: &[L1Block],
+    ) -> Result<Block, ExecuteError<Wait>> {
+        let number = parent.number + 1;
+        let stored = self
+            .store
+            .block(number)
+            .map_err(|error| ExecuteError::Fault(error.into()))?;
+        let Some(stored) = stored else {
+            return Err(ExecuteError::Fault(Wait { store: None }));
+        };
+        let header = &stored.block.header;
+        let agreed = Draft {
+            timestamp_ms: header.timestamp_ms,
+            origin: header.origin,
+            round: header.round,
+            data_fee: header.data_fee,
+            forced: header.forced,
+            transactions: stored.block.transactions.clone(),
+        };
+        if header.parent != parent.hash() || agreed != draft {
+            return Err(ExecuteError::Invalid(
+                "the validators agreed on another block".to_owned(),
+            ));
+        }
+        Ok(stored.block)
+    }
+
+    fn validators(&mut self, head: &Header) -> Result<Vec<B256>, Wait> {
+        let state = self.store.state_at(head.number)?;
+        let validators = l2_stf::active_validators(&state).map_err(StoreError::from)?;
+        Ok(validators.into_iter().map(|validator| validator.key).collect())
+    }
+}

@@ -1,0 +1,275 @@
+//! A node, put together.
+//!
+//! | task | owns |
+//! | --- | --- |
+//! | consensus | Malachite; asks [`NodeApplication`] |
+//! | L1 thread | [`L1View`]: what Bitcoin's active chain says |
+//! | posting thread | [`Posting`]: derivation, labels, the poster |
+//! | gossip tasks | transactions, requests for signatures |
+//! | RPC, metrics | servers over the [`Chain`] and the [`SharedPool`] |
+//!
+//! The store has one writer of blocks, consensus. A node without a validator key does all of this but propose, vote, post and sign.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use alloy_primitives::{Address, Bytes};
+use anyhow::{Context, anyhow, bail};
+use bitcoin::key::{Keypair, Secp256k1};
+use l2_block::{B256, Genesis};
+use l2_consensus::{ConsensusConfig, Gossip, GossipConfig, SecretKey, network_key};
+use l2_da::scan::TaggedDeposits;
+use l2_mempool::Limits;
+use l2_store::{Options, Store};
+use tokio::sync::{mpsc, watch};
+
+use crate::app::NodeApplication;
+use crate::bitcoind::Bitcoind;
+use crate::chain::{Chain, L1Blocks};
+use crate::config::{NodeConfig, read_key};
+use crate::evidence::Reporter;
+use crate::l1::L1View;
+use crate::metrics::Metrics;
+use crate::pool::SharedPool;
+use crate::posting::{Posting, PostingParts};
+use crate::traffic;
+use crate::wallet::WalletChain;
+
+/// Messages that wait for the posting thread.
+const POSTING_QUEUE: usize = 256;
+/// States are pruned every so many blocks.
+const PRUNE_EVERY: u64 = 64;
+
+/// Reads and checks a genesis file.
+///
+/// # Errors
+/// If it cannot be read, is no genesis file, or a number in it is out of range.
+pub fn read_genesis(path: &Path) -> anyhow::Result<Genesis> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let genesis: Genesis =
+        serde_json::from_str(&text).with_context(|| format!("{} is no genesis file", path.display()))?;
+    genesis.check().with_context(|| format!("{}", path.display()))?;
+    Ok(genesis)
+}
+
+/// Where a running node listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// JSON-RPC.
+    pub rpc: SocketAddr,
+    /// Metrics, health, readiness.
+    pub metrics: SocketAddr,
+}
+
+/// Runs a node until `stop` says true. `up` is told once it serves.
+///
+/// # Errors
+/// Whatever ends it before that.
+pub async fn run(
+    config: NodeConfig,
+    mut stop: watch::Receiver<bool>,
+    up: impl FnOnce(Listening) + Send,
+) -> anyhow::Result<()> {
+    let genesis = read_genesis(&config.genesis)?;
+    let secret = config.validator_key.as_deref().map(read_key).transpose()?;
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("cannot make {}", config.data.display()))?;
+    let options = Options {
+        cache: config.store.cache_mib << 20,
+        ..Options::default()
+    };
+    let store = Arc::new(Store::open(&config.data.join("chain"), &genesis, options)?);
+    let depth = config
+        .blocks
+        .origin_depth
+        .unwrap_or(genesis.windows.confirmations);
+    let l1 = Arc::new(L1View::new(&genesis, depth));
+    let bitcoind = Bitcoind::new(&config.bitcoin)?;
+    let format = TaggedDeposits::new(genesis.bridge_key)?;
+    let poll = Duration::from_millis(config.bitcoin.poll_ms);
+    let stopping = Arc::new(AtomicBool::new(false));
+    // A node without Bitcoin's chain could judge no block: the first look is part of the start.
+    let l1_thread = {
+        let (view, stopping) = (Arc::clone(&l1), Arc::clone(&stopping));
+        let looked = tokio::task::spawn_blocking(move || {
+            view.look(&bitcoind, &format)?;
+            Ok::<_, crate::bitcoind::BitcoindError>((bitcoind, format))
+        });
+        let (bitcoind, format) = looked.await??;
+        let view = Arc::clone(&l1);
+        std::thread::Builder::new()
+            .name("bitcoin".to_owned())
+            .spawn(move || {
+                while !stopping.load(Ordering::Relaxed) {
+                    if let Err(error) = view.look(&bitcoind, &format) {
+                        tracing::warn!(%error, "bitcoind is asked again");
+                    }
+                    std::thread::sleep(poll);
+                }
+            })?
+    };
+
+    let metrics = Arc::new(Metrics::default());
+    let chain = Arc::new(Chain::new(
+        Arc::clone(&store),
+        &genesis,
+        Arc::clone(&l1) as Arc<dyn L1Blocks>,
+    )?);
+    let limits = Limits::for_blocks(genesis.fees.gas_limit, genesis.fees.min_base_fee);
+    let pool = Arc::new(SharedPool::new(Arc::clone(&chain), limits));
+    let address = own_address(&genesis, secret.as_ref())?;
+
+    let (to_peers, from_wallets) = mpsc::channel::<Bytes>(traffic::OUTGOING);
+    let (to_validators, messages) = mpsc::unbounded_channel();
+    let network = secret
+        .as_ref()
+        .map_or_else(random_key, |secret| Ok(network_key(secret)))?;
+    let (gossip, received) = Gossip::start(GossipConfig {
+        genesis: genesis.hash(),
+        network_key: network,
+        listen: config.network.gossip_listen.clone(),
+        peers: config.network.gossip_peers.clone(),
+    })
+    .await?;
+    let (to_posting, incoming) = std::sync::mpsc::sync_channel(POSTING_QUEUE);
+    tokio::spawn(traffic::tell(gossip.clone(), from_wallets, messages));
+    tokio::spawn(traffic::listen(
+        gossip,
+        received,
+        Arc::clone(&pool),
+        to_posting.clone(),
+    ));
+
+    let posting = Posting::new(PostingParts {
+        genesis: genesis.clone(),
+        store: Arc::clone(&store),
+        bitcoind: Bitcoind::new(&config.bitcoin)?,
+        terms: (&config.posting).into(),
+        key: secret.map(|secret| Keypair::from_secret_key(&Secp256k1::new(), &secret)),
+        send: Box::new(move |message| {
+            // The other end is gone when the node stops.
+            let _ = to_validators.send(message);
+        }),
+        told: {
+            let metrics = Arc::clone(&metrics);
+            Box::new(move |status| metrics.posted(status))
+        },
+    })?;
+    let (posting_ended, mut posting_end) = mpsc::channel(1);
+    let posting_thread = std::thread::Builder::new()
+        .name("posting".to_owned())
+        .spawn(move || {
+            let ended = posting.run(&incoming, poll);
+            // Nobody waits for it when the node stops.
+            let _ = posting_ended.blocking_send(ended);
+        })?;
+
+    let health = crate::health::serve(
+        config.metrics.listen,
+        Arc::clone(&chain),
+        Arc::clone(&metrics),
+        stopped(stop.clone()),
+    )
+    .await
+    .with_context(|| format!("metrics.listen: {}", config.metrics.listen))?;
+    let wallets = WalletChain::new(
+        Arc::clone(&chain),
+        Arc::clone(&pool),
+        to_peers.clone(),
+        Arc::clone(&metrics),
+        &genesis,
+    );
+    let rpc = crate::wallet::serve(config.rpc.listen, wallets, stopped(stop.clone()))
+        .await
+        .with_context(|| format!("rpc.listen: {}", config.rpc.listen))?;
+    tracing::info!(%rpc, metrics = %health, height = chain.head().number, "the node is up");
+    up(Listening { rpc, metrics: health });
+
+    let reporter = secret.map(|secret| Reporter::new(secret, Arc::clone(&pool), to_peers));
+    let application = NodeApplication {
+        chain: Arc::clone(&chain),
+        pool,
+        address,
+        max_bytes: config.blocks.max_bytes,
+        metrics: Arc::clone(&metrics),
+        on_block: Arc::new(pruning(Arc::clone(&store), config.store.keep_states)),
+        on_evidence: Arc::new(Box::new(move |evidence| {
+            metrics.equivocations.inc();
+            tracing::warn!(?evidence, "a validator signed two things");
+            if let Some(reporter) = &reporter {
+                reporter.report(&evidence);
+            }
+        })),
+    };
+    let consensus = l2_consensus::run(
+        ConsensusConfig {
+            genesis: genesis.hash(),
+            secret,
+            network_key: network,
+            listen: config.network.listen.clone(),
+            peers: config.network.peers.clone(),
+            peers_only: false,
+            moniker: config.name.clone(),
+            home: config.data.join("consensus"),
+            timeouts: config.timeouts(),
+            block_interval: config.interval(),
+        },
+        application,
+        stopped(stop.clone()),
+    );
+    let result = tokio::select! {
+        ended = consensus => ended.map_err(Into::into),
+        ended = posting_end.recv() => match ended {
+            Some(Err(error)) => Err(error.into()),
+            _ => Err(anyhow!("the posting thread ended")),
+        },
+        _ = stop.wait_for(|stop| *stop) => Ok(()),
+    };
+    stopping.store(true, Ordering::Relaxed);
+    drop(to_posting);
+    // Both end by themselves; a call to bitcoind in between may take its time.
+    drop((l1_thread, posting_thread));
+    tracing::info!(height = chain.head().number, "the node stops");
+    result
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The sender gone is a stop, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The address under which this validator earns: the genesis file knows its first validators; a later one earns under its own
+/// key's address.
+fn own_address(genesis: &Genesis, secret: Option<&SecretKey>) -> anyhow::Result<Address> {
+    let Some(secret) = secret else {
+        return Ok(Address::ZERO);
+    };
+    let (key, _) = secret.x_only_public_key(&Secp256k1::new());
+    let key = B256::new(key.serialize());
+    let known = genesis.validators.iter().find(|validator| validator.key == key);
+    Ok(known.map_or_else(
+        || crate::evidence::ethereum_address(secret),
+        |validator| validator.address,
+    ))
+}
+
+fn random_key() -> anyhow::Result<[u8; 32]> {
+    let (secret, _) = Secp256k1::new().generate_keypair(&mut bitcoin::secp256k1::rand::thread_rng());
+    if secret.secret_bytes() == [0; 32] {
+        bail!("the system's random numbers are zeros");
+    }
+    Ok(network_key(&secret))
+}
+
+fn pruning(store: Arc<Store>, keep: u64) -> crate::app::OnBlock {
+    Box::new(move |candidate| {
+        if keep > 0 && candidate.block.header.number % PRUNE_EVERY == 0 {
+            if let Err(error) = store.prune(keep, 2 * PRUNE_EVERY) {
+                tracing::error!(%error, "old states are not pruned");
+            }
+        }
+    })
+}
