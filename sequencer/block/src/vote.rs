@@ -227,7 +227,7 @@ pub struct Evidence {
 }
 
 /// A signature to verify: message hash and signature.
-pub type ToVerify = (B256, B512);
+pub(crate) type ToVerify = (B256, B512);
 
 impl Evidence {
     const VOTES: u8 = 0;
