@@ -15,6 +15,9 @@ use crate::batch::MAX_BLOCKS;
 
 /// The one version.
 pub const VERSION: u8 = 1;
+/// Most bytes of the RLP list of a batch's blocks: what a guest reads at most (`l2_claim::MAX_CONTENT_BYTES`). A batch of more
+/// would be one that nobody can claim, so it is none.
+pub const MAX_CONTENT_BYTES: usize = 32 << 20;
 /// Bytes of a commitment.
 pub const COMMITMENT_BYTES: usize = 1 + 3 * 8 + 5 * 32;
 
@@ -62,13 +65,19 @@ pub enum CommitmentError {
         /// Last block.
         last: u64,
     },
+    /// Blocks of more bytes than a guest reads.
+    #[error("expected blocks of at most {MAX_CONTENT_BYTES} bytes, got {got}")]
+    TooLong {
+        /// How many there are.
+        got: usize,
+    },
 }
 
 impl Commitment {
     /// The commitment of a batch of `blocks`, which are consecutive, posted as `data`, after a block whose state is `pre_root`.
     ///
     /// # Errors
-    /// [`CommitmentError::Range`] if there is no block.
+    /// [`CommitmentError::Range`] if there is no block, [`CommitmentError::TooLong`].
     pub fn of(index: u64, pre_root: B256, blocks: &[Block], data: &[u8]) -> Result<Self, CommitmentError> {
         let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {
             return Err(CommitmentError::Range { first: 0, last: 0 });
@@ -80,7 +89,7 @@ impl Commitment {
             pre_root,
             post_root: last.header.state_root,
             data_root: blob_root(data, |_, _| ()),
-            content_root: content_root(blocks),
+            content_root: content_root(blocks)?,
             last_hash: last.header.hash(),
         };
         commitment.check_range()?;
@@ -157,11 +166,17 @@ impl Commitment {
 }
 
 /// What a guest reads of a batch: the blob root of the RLP list of its blocks.
-#[must_use]
-pub fn content_root(blocks: &[Block]) -> B256 {
+///
+/// # Errors
+/// [`CommitmentError::TooLong`].
+pub fn content_root(blocks: &[Block]) -> Result<B256, CommitmentError> {
     let mut list = Vec::new();
     alloy_rlp::encode_list(blocks, &mut list);
-    blob_root(&list, |_, _| ())
+    let got = list.len();
+    if got > MAX_CONTENT_BYTES {
+        return Err(CommitmentError::TooLong { got });
+    }
+    Ok(blob_root(&list, |_, _| ()))
 }
 
 #[cfg(test)]

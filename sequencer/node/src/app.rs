@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{Address, Bytes};
 use l2_block::{Block, Evidence};
-use l2_consensus::{Application, Certificate, Failure, NextHeight, Validator, ValidatorSet, async_trait};
+use l2_consensus::{Application, Certificate, Failure, Judgement, NextHeight, Validator, ValidatorSet, async_trait};
 use tokio::time::Instant;
 
 use crate::chain::{Candidate, Chain, ChainError, Choice};
@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::pool::SharedPool;
 
 /// How long a block waits for a Bitcoin block that it names and this node has not seen yet.
-const ORIGIN_WAIT: Duration = Duration::from_millis(1_500);
+const ORIGIN_WAIT: Duration = Duration::from_millis(500);
 /// How often it looks meanwhile.
 const ORIGIN_LOOK: Duration = Duration::from_millis(100);
 /// How long an empty mempool is waited for before a block without transactions is made.
@@ -114,7 +114,7 @@ impl Application for NodeApplication {
         }
     }
 
-    async fn check(&mut self, _proposer: &Validator, block: &Block, _bytes: &Bytes) -> Result<bool, Failure> {
+    async fn check(&mut self, _proposer: &Validator, block: &Block, _bytes: &Bytes) -> Result<Judgement, Failure> {
         let start = Instant::now();
         let until = start + ORIGIN_WAIT;
         loop {
@@ -122,13 +122,17 @@ impl Application for NodeApplication {
             match blocking(move || chain.check(&judged).map(|_| ())).await? {
                 Ok(()) => {
                     self.metrics.check_seconds.observe(start.elapsed().as_secs_f64());
-                    return Ok(true);
+                    return Ok(Judgement::Valid);
                 }
                 Err(ChainError::Origin(_)) if Instant::now() < until => tokio::time::sleep(ORIGIN_LOOK).await,
+                Err(ChainError::Origin(origin)) => {
+                    tracing::warn!(height = origin.height, "a proposed block names a Bitcoin block that is not known here");
+                    return Ok(Judgement::Unknown);
+                }
                 Err(error @ (ChainError::Store(_) | ChainError::State(_))) => return Err(error.into()),
                 Err(error) => {
                     tracing::warn!(number = block.header.number, %error, "a proposed block is refused");
-                    return Ok(false);
+                    return Ok(Judgement::Invalid);
                 }
             }
         }

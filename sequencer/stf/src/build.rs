@@ -143,7 +143,7 @@ impl<'a, V: StateView> Builder<'a, V> {
         let Some(sender) = sender.or_else(|| tx.recover_signer().ok()) else {
             return Ok(Err(TxError::Signature.into()));
         };
-        match self.run.transact(&tx, &bytes, sender) {
+        match self.run.transact(&tx, bytes.len(), sender) {
             Ok(()) => {
                 self.bytes_left -= bytes.len();
                 self.transactions.push(bytes);

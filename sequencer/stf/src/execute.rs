@@ -52,10 +52,11 @@ pub fn execute<V: StateView>(
                 .recover_signer()
                 .map_err(|_| invalid(TxError::Signature.into()))?,
         };
-        run.transact(&tx, bytes, sender).map_err(|stop| match stop {
-            Stop::Refused(reason) => ExecuteError::Invalid(invalid(reason)),
-            Stop::State(error) => ExecuteError::State(error),
-        })?;
+        run.transact(&tx, bytes.len(), sender)
+            .map_err(|stop| match stop {
+                Stop::Refused(reason) => ExecuteError::Invalid(invalid(reason)),
+                Stop::State(error) => ExecuteError::State(error),
+            })?;
     }
     let executed = run.finish();
     check_roots(block, &executed)?;

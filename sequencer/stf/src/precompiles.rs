@@ -9,13 +9,14 @@ use alloc::string::{String, ToString};
 
 use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{Revert, SolError};
+use revm::Journal;
 use revm::context_interface::{ContextTr, JournalTr};
 use revm::handler::{EthPrecompiles, PrecompileProvider};
 use revm::interpreter::{CallInputs, CallScheme, Gas, InstructionResult, InterpreterResult};
 use revm::primitives::AddressSet;
 use revm::primitives::hardfork::SpecId;
 
-use crate::database::Fault;
+use crate::database::{Database, Fault};
 use crate::machine::{MachineContext, RULES};
 use crate::system::{TOKEN, WITHDRAWALS};
 use crate::{Spec, StateView, token, withdraw};
@@ -52,24 +53,18 @@ impl<V: StateView> PrecompileProvider<MachineContext<V>> for Precompiles<'_> {
         inputs: &CallInputs,
     ) -> Result<Option<InterpreterResult>, String> {
         let precompile = match inputs.bytecode_address {
-            WITHDRAWALS => withdraw::run,
-            TOKEN => token::run,
+            WITHDRAWALS => Precompile {
+                gas: withdraw::gas,
+                run: withdraw::run,
+            },
+            TOKEN => Precompile {
+                gas: l2_token::gas,
+                run: token::run,
+            },
             _ => return self.ethereum.run(context, inputs),
         };
         let mut gas = Gas::new_with_regular_gas_and_reservoir(inputs.gas_limit, inputs.reservoir);
-        let end = if inputs.target_address != inputs.bytecode_address
-            || !matches!(inputs.scheme, CallScheme::Call | CallScheme::StaticCall)
-        {
-            Err(End::Revert("only a plain call is answered".to_string()))
-        } else {
-            let call = Call {
-                caller: inputs.caller,
-                value: inputs.value.get(),
-                input: inputs.input.bytes(context),
-                is_static: inputs.is_static,
-            };
-            precompile(context, self.spec, &call, &mut gas)
-        };
+        let end = precompile.answer(context, self.spec, inputs, &mut gas);
         let (result, output) = match end {
             Ok(output) => (InstructionResult::Return, output),
             Err(End::Revert(reason)) => (
@@ -88,6 +83,42 @@ impl<V: StateView> PrecompileProvider<MachineContext<V>> for Precompiles<'_> {
 
     fn warm_addresses(&self) -> &AddressSet {
         &self.warm
+    }
+}
+
+/// One of our precompiles.
+struct Precompile<V: StateView> {
+    /// What a call costs, from its call data alone.
+    gas: fn(&[u8]) -> u64,
+    run: fn(&mut MachineContext<V>, &Spec, &Call) -> Result<Bytes, End>,
+}
+
+impl<V: StateView> Precompile<V> {
+    /// Takes the gas before all else, the copy of the call data too: a megabyte of memory is paid for once and can be passed
+    /// on in a hundred thousand calls.
+    fn answer(
+        &self,
+        context: &mut MachineContext<V>,
+        spec: &Spec,
+        inputs: &CallInputs,
+        gas: &mut Gas,
+    ) -> Result<Bytes, End> {
+        if inputs.target_address != inputs.bytecode_address
+            || !matches!(inputs.scheme, CallScheme::Call | CallScheme::StaticCall)
+        {
+            return revert("only a plain call is answered");
+        }
+        let cost = (self.gas)(&inputs.input.as_bytes(context));
+        if !gas.record_regular_cost(cost) {
+            return Err(End::OutOfGas);
+        }
+        let call = Call {
+            caller: inputs.caller,
+            value: inputs.value.get(),
+            input: inputs.input.bytes(context),
+            is_static: inputs.is_static,
+        };
+        (self.run)(context, spec, &call)
     }
 }
 
@@ -122,18 +153,9 @@ pub(crate) fn revert<T>(reason: &str) -> Result<T, End> {
     Err(End::Revert(reason.to_string()))
 }
 
-/// Takes gas before the work that it pays for.
-pub(crate) fn charge(gas: &mut Gas, cost: u64) -> Result<(), End> {
-    if gas.record_regular_cost(cost) {
-        Ok(())
-    } else {
-        Err(End::OutOfGas)
-    }
-}
-
 /// Storage of one account in the journal.
 pub(crate) struct Storage<'a, V: StateView> {
-    journal: &'a mut revm::Journal<crate::database::Database<V>>,
+    journal: &'a mut Journal<Database<V>>,
     address: Address,
 }
 

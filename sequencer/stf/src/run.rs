@@ -63,7 +63,6 @@ pub(crate) enum Stop<E> {
 /// A transaction as it goes into the machine.
 struct Job<'a> {
     tx: &'a Transaction,
-    hash: B256,
     sender: Address,
     surcharge: U256,
     source: Source,
@@ -282,13 +281,11 @@ impl<'a, V: StateView> Run<'a, V> {
         let popped = Queue::of(&mut self.machine.ctx).and_then(|mut queue| queue.pop(head));
         self.settle(popped)?;
         self.machine.ctx.journaled_state.commit_tx();
-        let hash = keccak256(&content.bytes);
         if let Some(tx) = &content.tx
             && let Ok(sender) = tx.recover_signer()
         {
             let job = Job {
                 tx,
-                hash,
                 sender,
                 // Its bytes are on Bitcoin already, at its sender's cost.
                 surcharge: U256::ZERO,
@@ -309,7 +306,7 @@ impl<'a, V: StateView> Run<'a, V> {
             logs: Vec::new(),
         });
         self.transactions.push(Outcome {
-            hash,
+            hash: keccak256(&content.bytes),
             source: Source::Forced,
             sender: Address::ZERO,
             contract: None,
@@ -320,18 +317,17 @@ impl<'a, V: StateView> Run<'a, V> {
         Ok(())
     }
 
-    /// Rule 7: runs a transaction, or leaves everything as it was.
+    /// Rule 7: runs a transaction of so many bytes, or leaves everything as it was.
     pub(crate) fn transact(
         &mut self,
         tx: &Transaction,
-        bytes: &[u8],
+        size: usize,
         sender: Address,
     ) -> Result<(), Stop<V::Error>> {
         self.run(&Job {
             tx,
-            hash: keccak256(bytes),
             sender,
-            surcharge: U256::from(self.data_fee) * U256::from(bytes.len() as u64),
+            surcharge: U256::from(self.data_fee) * U256::from(size as u64),
             source: Source::Block,
         })
     }
@@ -376,7 +372,7 @@ impl<'a, V: StateView> Run<'a, V> {
             logs,
         });
         self.transactions.push(Outcome {
-            hash: job.hash,
+            hash: *job.tx.tx_hash(),
             source: job.source,
             sender: job.sender,
             contract,

@@ -10,11 +10,10 @@ use alloy_primitives::{Bytes, Log, U256};
 use l2_block::{Genesis, Validator};
 use l2_token::{BlockInfo, CallError, TurnsError, Words};
 use revm::context_interface::{ContextTr, JournalTr};
-use revm::interpreter::Gas;
 
 use crate::database::Fault;
 use crate::machine::MachineContext;
-use crate::precompiles::{Call, End, Storage, charge, revert};
+use crate::precompiles::{Call, End, Storage, revert};
 use crate::system::TOKEN;
 use crate::{Changes, Invalid, Spec, StateView};
 
@@ -34,9 +33,7 @@ pub(crate) fn run<V: StateView>(
     context: &mut MachineContext<V>,
     spec: &Spec,
     call: &Call,
-    gas: &mut Gas,
 ) -> Result<Bytes, End> {
-    charge(gas, l2_token::gas(&call.input))?;
     if !call.value.is_zero() {
         return revert("the token takes no coins");
     }

@@ -7,7 +7,7 @@ use alloy_consensus::transaction::SignerRecoverable;
 use alloy_consensus::{EthereumTxEnvelope, Transaction as _, TxEip4844};
 use alloy_eips::Typed2718;
 use alloy_eips::eip2718::{Decodable2718, Encodable2718};
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256};
 use revm::context::TxEnv;
 use revm::context::either::Either;
 
@@ -98,8 +98,8 @@ pub fn recover(bytes: &[u8], chain_id: u64) -> Result<Recovered, TxError> {
     let tx = decode(bytes, chain_id)?;
     let sender = tx.recover_signer().map_err(|_| TxError::Signature)?;
     Ok(Recovered {
+        hash: *tx.tx_hash(),
         tx,
-        hash: keccak256(bytes),
         sender,
         size: bytes.len(),
     })

@@ -9,10 +9,9 @@ use alloy_sol_types::{SolCall, SolEvent, sol};
 use l2_block::{WEI_PER_SAT, Withdrawal};
 use revm::context_interface::journaled_state::account::JournaledAccountTr;
 use revm::context_interface::{ContextTr, JournalTr};
-use revm::interpreter::Gas;
 
 use crate::machine::MachineContext;
-use crate::precompiles::{Call, End, Storage, charge, revert};
+use crate::precompiles::{Call, End, Storage, revert};
 use crate::system::{SYSTEM, WITHDRAWAL_COUNT, WITHDRAWALS, slot, withdrawal_slot, word};
 use crate::{Spec, StateView};
 
@@ -38,14 +37,16 @@ pub const WITHDRAW_GAS: u64 = 60_000;
 /// Gas of a byte of call data: event data is 8 a byte, hashing and copying below 1 each.
 pub const WITHDRAW_BYTE_GAS: u64 = 10;
 
+/// What a call costs.
+pub(crate) fn gas(input: &[u8]) -> u64 {
+    WITHDRAW_GAS.saturating_add(WITHDRAW_BYTE_GAS.saturating_mul(input.len() as u64))
+}
+
 pub(crate) fn run<V: StateView>(
     context: &mut MachineContext<V>,
     _spec: &Spec,
     call: &Call,
-    gas: &mut Gas,
 ) -> Result<Bytes, End> {
-    charge(gas, WITHDRAW_GAS)?;
-    charge(gas, WITHDRAW_BYTE_GAS.saturating_mul(call.input.len() as u64))?;
     if call.is_static {
         return revert("withdraw in a static call");
     }

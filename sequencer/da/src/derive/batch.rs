@@ -97,7 +97,8 @@ fn read<E: Execute>(
     let last = blocks.last().map_or(head, |block| &block.header);
     same("post-root", commitment.post_root == last.state_root)?;
     same("hash of the last header", commitment.last_hash == last.hash())?;
-    same("content root", commitment.content_root == content_root(&blocks))?;
+    let content_root = content_root(&blocks).map_err(Empty::Commitment)?;
+    same("content root", commitment.content_root == content_root)?;
     Ok(Outcome::Blocks { commitment, blocks })
 }
 

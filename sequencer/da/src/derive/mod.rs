@@ -14,7 +14,8 @@
 //! 3. the data has the data root and is the content of as many blocks as committed;
 //! 4. each block's origin lies at or after its parent's, at most `origin_lag` before the commit's height and below it;
 //! 5. the state transition accepts each block;
-//! 6. post-root, hash of the last header and content root are as committed.
+//! 6. post-root, hash of the last header and content root are as committed, and the RLP list of the blocks has at most 32 MiB,
+//!    so that a guest can read it.
 //!
 //! A reorganisation is [`Derivation::rewind`] to the last common height and going on from there. States of derivation are kept for
 //! the last [`HISTORY`] heights; what is older does not change any more.

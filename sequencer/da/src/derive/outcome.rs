@@ -42,7 +42,7 @@ pub enum Empty {
     /// A spend of an inscription showed no part of a batch, or parts disagree on how many they are.
     #[error("an inscription is no part of a batch")]
     NoPart,
-    /// The first bytes are no commitment.
+    /// The first bytes are no commitment, or its blocks can have none.
     #[error("commitment: {0}")]
     Commitment(CommitmentError),
     /// It is for another place in the chain of batches: a replay, or one that lost its place.

@@ -8,3 +8,4 @@ mod forced;
 mod token;
 mod transactions;
 mod withdrawals;
+mod witness;
