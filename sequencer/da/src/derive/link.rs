@@ -16,13 +16,14 @@
 //! chain (by the fall-back, to an output of its own) a quorum begins a new one with `Open`.
 //!
 //! Parts count up to the next commit. So a batch is decided before the next one begins, in the order of Bitcoin's transactions, and
-//! no state depends on what comes later. An honest quorum signs the next commit when the batch before is decided.
+//! no state depends on what comes later. An honest quorum signs the next commit when the batch before is decided, or given up.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 
+use super::GIVE_UP;
 use crate::transactions::{Commit, Gathered, MAX_PARTS, Parts, Revealed};
 
 /// A commit whose batch is not decided.
@@ -62,6 +63,19 @@ impl Link {
     #[must_use]
     pub fn open() -> Self {
         Link::Open { held: Arc::default() }
+    }
+
+    /// [`super::Derivation::place_of`], where `index` is the next to be decided and Bitcoin is at `height`.
+    pub(crate) fn place_of(&self, outpoint: &OutPoint, index: u64, height: u64) -> Option<u64> {
+        match self {
+            Link::Held { outpoint: held, .. } => (held == outpoint).then_some(index),
+            Link::Open { held } => held.contains(outpoint).then_some(index),
+            Link::Pending(pending) => {
+                let late = height >= pending.height.saturating_add(GIVE_UP);
+                let next = index.checked_add(1)?;
+                (late && pending.connector() == *outpoint).then_some(next)
+            }
+        }
     }
 
     /// The commit that `transaction` is, if it spends a connector. `script` is that of the active set's connector.
@@ -114,6 +128,15 @@ impl Pending {
         }
     }
 
+    /// The connector that its commit made, if it is one.
+    #[must_use]
+    pub fn connector(&self) -> OutPoint {
+        OutPoint {
+            txid: self.commit,
+            vout: Commit::CONNECTOR,
+        }
+    }
+
     /// Notes what `transaction` shows. True if it ends the time for parts: it is the next commit.
     pub(super) fn note(&mut self, transaction: &Transaction) -> bool {
         let mut ends = false;
@@ -148,10 +171,7 @@ impl Pending {
     pub(super) fn after(&self, script: Option<&ScriptBuf>) -> Link {
         if script == Some(&self.next) {
             Link::Held {
-                outpoint: OutPoint {
-                    txid: self.commit,
-                    vout: Commit::CONNECTOR,
-                },
+                outpoint: self.connector(),
                 height: self.height,
             }
         } else {

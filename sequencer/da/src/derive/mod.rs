@@ -9,7 +9,7 @@
 //! parts of the pending batch are gathered, the batch is judged when it is decided, and the next commit is looked for
 //! ([`Link`]). A batch is the next blocks of the chain iff all of this holds (the first that does not names the reason):
 //!
-//! 1. its parts were seen before the next commit and within `origin_lag` blocks, and begin with a commitment;
+//! 1. its parts were seen before the next commit and within `origin_lag / 2` blocks, and begin with a commitment;
 //! 2. the commitment has the batch's index, begins after the chain's last block, and names its state as pre-root;
 //! 3. the data has the data root and is the content of as many blocks as committed;
 //! 4. each block's origin lies at or after its parent's, at most `origin_lag` before the commit's height and below it;
@@ -39,13 +39,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bitcoin::hashes::Hash;
-use bitcoin::{ScriptBuf, Transaction};
+use bitcoin::{OutPoint, ScriptBuf, Transaction};
 use bridge::Blocks;
 use l2_block::{B256, BlockId, Genesis, Header, L1Block, L1Origin};
 
 use crate::connector::BatchConnector;
 use crate::scan::{DepositFormat, scan};
 
+/// Bitcoin blocks after which a quorum gives up a batch whose parts do not come: the next commit spends its connector. Reveals
+/// were signed before the commit, so they come within some blocks or not at all.
+pub const GIVE_UP: u64 = 12;
 /// Heights that derivation can rewind by: two days, and more than `windows.confirmations` may be.
 pub const HISTORY: usize = 288;
 
@@ -204,6 +207,16 @@ impl Derivation {
         &self.state.link
     }
 
+    /// Index of the batch whose commit may spend `outpoint` in the next block, as an honest validator sees it: the connector; one
+    /// of those that an open chain has; that of a batch which is given up after [`GIVE_UP`] blocks. That batch is empty then, so
+    /// the next one begins at [`Self::safe`] too.
+    #[must_use]
+    pub fn place_of(&self, outpoint: &OutPoint) -> Option<u64> {
+        self.state
+            .link
+            .place_of(outpoint, self.state.index, self.state.tip.height)
+    }
+
     /// Messages of the Bitcoin blocks after `height` that no batch has seen, up to the tip.
     pub fn l1_after(&self, height: u64) -> impl Iterator<Item = &Arc<L1Block>> {
         self.l1.range(height.saturating_add(1)..).map(|(_, block)| block)
@@ -258,7 +271,7 @@ impl Derivation {
         batches: &mut Vec<DerivedBatch>,
     ) -> Result<(), E::Fault> {
         if let Link::Pending(pending) = &state.link
-            && height > pending.height.saturating_add(self.origin_lag)
+            && height > pending.height.saturating_add(self.origin_lag / 2)
         {
             let pending = pending.clone();
             batches.push(self.decide(state, &pending, execute)?);

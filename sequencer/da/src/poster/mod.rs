@@ -16,6 +16,9 @@
 //! was decided; if it is late, the next in order takes over after `takeover` blocks, and so on. Two posters at once do no
 //! harm: their commits spend one connector, Bitcoin takes one, the other's coins stay its own.
 //!
+//! **Giving up.** A batch whose parts do not come within [`GIVE_UP`] blocks is given up in the same turns: the next commit spends
+//! its connector, which makes it empty.
+//!
 //! **Fall-back.** A quorum that does not sign leaves the connector; once it is as old as `fallback`, the poster whose turn it is
 //! spends it alone.
 //!
@@ -40,7 +43,7 @@ use bridge::SatPerVbyte;
 use bridge::weight::MAX_MESSAGE_VBYTES;
 
 use crate::connector::Path;
-use crate::derive::Link;
+use crate::derive::{GIVE_UP, Link, Pending};
 use crate::proposal::{Proposal, SigningRequest};
 
 /// Numbers of a poster, in Bitcoin blocks.
@@ -281,7 +284,8 @@ impl Poster {
         vec![Effect::Persist(self.record.clone()), Effect::Send(package)]
     }
 
-    /// This validator signed a request of another poster: it keeps the reveals and publishes them if the poster does not.
+    /// This validator signed a request of another poster, for a batch of this index ([`crate::signing::Checked::commitment`]): it
+    /// keeps the reveals and publishes them if the poster does not.
     pub fn signed(&mut self, index: u64, request: &SigningRequest) -> Vec<Effect> {
         let commit = request.commit.compute_txid();
         if self.record.posted.iter().any(|posted| posted.commit == commit) {
@@ -325,7 +329,7 @@ impl Poster {
             let standing = |txid: &Txid| view.transactions.get(txid);
             let commit = standing(&posted.commit);
             // While the place is taken by another batch there is nothing to send.
-            let sends_commit = commit.is_none() && view.index == posted.index && posted.fits(&view.link);
+            let sends_commit = commit.is_none() && posted.fits(view);
             let confirmed = matches!(commit, Some(Standing::Confirmed(_)));
             let decided = view.index > posted.index;
             if decided || commit.is_none() && !sends_commit {
@@ -402,19 +406,21 @@ impl Poster {
     /// What is to be posted now, if anything and by this poster.
     fn order(&self, view: &View) -> Option<Wanted> {
         let seat = view.seat?;
-        let ours = |posted: &Posted| {
-            posted.signed.is_some() && posted.index == view.index && posted.fits(&view.link)
-        };
-        if view.agreed <= view.safe || self.record.posted.iter().any(ours) {
+        if view.agreed <= view.safe || self.record.posted.iter().any(|posted| posted.fits(view)) {
             return None;
         }
-        let (connector, since) = match &view.link {
-            Link::Pending(_) => return None,
-            Link::Held { outpoint, height } => (Some(*outpoint), *height),
-            Link::Open { held } => (held.first().copied(), view.open_since),
+        // Where the next batch goes, and since when that is so.
+        let (index, connector, since) = match &view.link {
+            // It is given up: empty, so the next one begins where it did.
+            Link::Pending(pending) => {
+                let since = pending.height.saturating_add(GIVE_UP);
+                (view.index.checked_add(1)?, Some(pending.connector()), since)
+            }
+            Link::Held { outpoint, height } => (view.index, Some(*outpoint), *height),
+            Link::Open { held } => (view.index, held.first().copied(), view.open_since),
         };
         let seats = view.seats.max(1) as u64;
-        let rank = (seat as u64 % seats + seats - view.index % seats) % seats;
+        let rank = (seat as u64 % seats + seats - index % seats) % seats;
         let due = since
             .saturating_add(self.terms.every)
             .saturating_add(rank.saturating_mul(self.terms.takeover));
@@ -424,10 +430,15 @@ impl Poster {
         let Some(connector) = connector else {
             return Some(Wanted::Connector);
         };
-        let alone = matches!(view.link, Link::Held { .. })
-            && view.height >= since.saturating_add(self.terms.fallback);
+        let alone = match &view.link {
+            Link::Held { height, .. } | Link::Pending(Pending { height, .. }) => {
+                view.height >= height.saturating_add(self.terms.fallback)
+            }
+            // Whoever made it may have made it at any time.
+            Link::Open { .. } => false,
+        };
         Some(Wanted::Batch(Order {
-            index: view.index,
+            index,
             first: view.safe.saturating_add(1),
             last: view
                 .agreed

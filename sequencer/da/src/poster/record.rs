@@ -4,8 +4,7 @@ use bitcoin::consensus::{Decodable, Encodable, encode};
 use bitcoin::{Transaction, Txid};
 use bridge::SatPerVbyte;
 
-use super::CLUSTER;
-use crate::derive::Link;
+use super::{CLUSTER, View};
 use crate::transactions::Reveal;
 
 const VERSION: u8 = 1;
@@ -35,17 +34,15 @@ impl Posted {
         core::iter::once(self.commit).chain(self.reveals.iter().map(Transaction::compute_txid))
     }
 
-    /// Whether its commit, which must be ours, spends the connector where that is now.
-    pub(super) fn fits(&self, link: &Link) -> bool {
+    /// Whether its commit, which must be ours, can have the next place.
+    pub(super) fn fits(&self, view: &View) -> bool {
         let spent = self.signed.as_ref().and_then(|commit| commit.input.first());
-        let Some(spent) = spent.map(|input| input.previous_output) else {
-            return false;
-        };
-        match link {
-            Link::Held { outpoint, .. } => *outpoint == spent,
-            Link::Open { held } => held.contains(&spent),
-            Link::Pending(_) => false,
-        }
+        spent.is_some_and(|input| {
+            let place = view
+                .link
+                .place_of(&input.previous_output, view.index, view.height);
+            place == Some(self.index)
+        })
     }
 
     /// Its transactions that are not `known`, the commit among them if asked for. While that is unconfirmed, no more reveals

@@ -5,7 +5,7 @@ use l2_block::{Address, L1Message};
 use l2_da::batch::Content;
 use l2_da::commitment::Commitment;
 use l2_da::connector::Path;
-use l2_da::derive::{Empty, Link};
+use l2_da::derive::{Empty, Link, Outcome};
 use l2_da::scan::{DepositFormat, forced_inscription, forced_of};
 
 use crate::keys::{funding, public, script, sign, sign_tweaked};
@@ -184,6 +184,32 @@ fn a_validator_reveals_what_a_dead_poster_does_not() {
         .accept(&open.finalize(&[signature]).unwrap())
         .unwrap();
     world.settle(&[0]);
+    world.assert_derived();
+}
+
+#[test]
+fn a_batch_that_is_never_revealed_is_given_up() {
+    let mut world = World::start();
+    world.agree(world.height(), &[b"transfer"]);
+    world.settle(&[]);
+    // A quorum of fools signed a commit whose reveal nobody has.
+    let held = world.held().unwrap();
+    world.agree(world.height(), &[b"more"]);
+    let blocks = world.agreed[2..].to_vec();
+    let data = Content::of(&blocks).encode(world.genesis.chain_id).unwrap();
+    let commitment = Commitment::of(1, world.derivation.safe().state_root, &blocks, &data).unwrap();
+    let next = connector(&[0, 1, 2, 3]);
+    let (commit, _) = world.batch_of(&held, Path::Quorum, &next, commitment, &data);
+    world.node.chain().accept(&commit).unwrap();
+    world.mine(1);
+    assert!(matches!(world.derivation.link(), Link::Pending(_)));
+    world.settle(&[]);
+    assert!(
+        world
+            .batches
+            .iter()
+            .any(|batch| batch.outcome == Outcome::Empty(Empty::MissingPart))
+    );
     world.assert_derived();
 }
 

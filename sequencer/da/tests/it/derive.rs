@@ -5,12 +5,14 @@ use l2_block::{B256, Block, Genesis, Header};
 use l2_da::batch::Content;
 use l2_da::commitment::Commitment;
 use l2_da::connector::{BatchConnector, Path};
-use l2_da::derive::{Derivation, DeriveError, DerivedBatch, Empty, Link, Outcome, RewindError};
+use l2_da::derive::{Derivation, DeriveError, DerivedBatch, Empty, GIVE_UP, Link, Outcome, RewindError};
 use l2_da::proposal::{Plan, Proposal};
 use l2_da::transactions::{Coin, Open};
 
 use crate::keys::{coin, funding, public, request, script, sign, sign_tweaked};
-use crate::model::{BAD, Bitcoin, CONFIRMATIONS, Model, ORIGIN_LAG, block_zero, connector, format, genesis};
+use crate::model::{
+    BAD, Bitcoin, CONFIRMATIONS, Model, ORIGIN_LAG, WINDOW, block_zero, connector, format, genesis,
+};
 
 /// A chain, its sequencers and a node that derives.
 struct Net {
@@ -286,7 +288,7 @@ fn labels_follow_depth() {
 
 #[test]
 fn reveals_may_come_later_but_not_too_late() {
-    for late in [1, 5, ORIGIN_LAG, ORIGIN_LAG + 1] {
+    for late in [1, 5, WINDOW, WINDOW + 1] {
         let (mut net, held) = Net::opened();
         net.agree_some(2);
         let batch = net.batch(&held);
@@ -296,7 +298,7 @@ fn reveals_may_come_later_but_not_too_late() {
         }
         assert!(net.batches.is_empty());
         net.mine(batch.reveals.clone());
-        if late <= ORIGIN_LAG {
+        if late <= WINDOW {
             net.assert_caught_up();
         } else {
             assert_eq!(net.empty(), &Empty::MissingPart);
@@ -327,6 +329,33 @@ fn the_next_commit_ends_the_time_for_reveals() {
     assert_eq!(net.batches[0].commit, first.commit.compute_txid());
     assert!(matches!(net.batches[1].outcome, Outcome::Blocks { .. }));
     assert_eq!(net.node.safe(), &net.agreed[2].header);
+}
+
+#[test]
+fn a_batch_whose_parts_do_not_come_is_given_up() {
+    let (mut net, held) = Net::opened();
+    assert_eq!(net.node.place_of(&held.outpoint), Some(0));
+    net.agree_some(2);
+    let lost = net.batch(&held);
+    net.mine(vec![lost.commit.clone()]);
+    for _ in 0..GIVE_UP {
+        assert_eq!(net.node.place_of(&lost.next.outpoint), None);
+        net.mine(vec![]);
+    }
+    assert_eq!(net.node.place_of(&lost.next.outpoint), Some(1));
+    assert_eq!(net.node.place_of(&held.outpoint), None);
+    // The same blocks again, for the next place; their origins are still young enough.
+    let (mut commitment, data) = net.honest(&net.unposted());
+    commitment.index = 1;
+    let next = connector(&[0, 1, 2, 3]);
+    let again = net.batch_of(&lost.next, Path::Quorum, &next, commitment, &data);
+    net.post(&again);
+    assert_eq!(net.batches[0].outcome, Outcome::Empty(Empty::MissingPart));
+    net.assert_caught_up();
+    // What was lost and comes now is nothing.
+    net.mine(lost.reveals.clone());
+    assert_eq!(net.batches.len(), 2);
+    net.assert_goes_on(&again.next);
 }
 
 #[test]
@@ -377,7 +406,7 @@ fn a_batch_of_many_parts_is_put_together() {
     let mut other = Net::new();
     other.bitcoin = later;
     other.follow();
-    for _ in 0..=ORIGIN_LAG {
+    for _ in 0..=WINDOW {
         assert!(other.batches.is_empty());
         other.mine(vec![]);
     }

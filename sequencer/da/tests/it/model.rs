@@ -23,6 +23,8 @@ use crate::keys::key;
 
 pub const FALLBACK: u16 = 20;
 pub const ORIGIN_LAG: u64 = 30;
+/// Blocks in which parts count.
+pub const WINDOW: u64 = ORIGIN_LAG / 2;
 pub const CONFIRMATIONS: u64 = 6;
 /// A transaction that makes a block invalid.
 pub const BAD: &[u8] = b"bad";

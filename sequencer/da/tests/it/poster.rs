@@ -7,7 +7,7 @@ use bitcoin::{OutPoint, Transaction, Txid};
 use bridge::SatPerVbyte;
 use l2_block::{Block, Header};
 use l2_da::connector::{BatchConnector, Path};
-use l2_da::derive::Link;
+use l2_da::derive::{GIVE_UP, Link};
 use l2_da::poster::{Effect, Job, Order, Poster, Record, Standing, Terms, View};
 use l2_da::proposal::{Plan, Proposal};
 use l2_da::transactions::Coin;
@@ -294,6 +294,25 @@ fn a_lost_quorum_is_gone_round() {
         panic!("expected a package");
     };
     crate::transactions::verify(&package[0], alone.proposal.commit().prevouts()).unwrap();
+}
+
+#[test]
+fn a_batch_whose_parts_do_not_come_is_given_up() {
+    let commit = txids(&posted(&[]).1)[0];
+    let mut late = view(1, SINCE + GIVE_UP);
+    late.link = pending(commit, SINCE);
+    // Batch 4 is pending; batch 5 is validator 1's.
+    assert!(Poster::new(terms(), Record::default()).tick(&late).is_empty());
+    late.height += 1;
+    let mut poster = Poster::new(terms(), Record::default());
+    let order = ordered(&poster.tick(&late)).unwrap();
+    assert_eq!((order.index, order.first, order.path), (5, 1, Path::Quorum));
+    assert_eq!(order.connector, OutPoint::new(commit, 0));
+    assert!(poster.proposed(job(order, &[])).len() == 1);
+    // The parts come after all: the place is another, and the job is dropped.
+    let mut view = view(1, late.height + 1);
+    (view.index, view.safe) = (5, 3);
+    assert!(poster.tick(&view).is_empty());
 }
 
 #[test]

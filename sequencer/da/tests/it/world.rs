@@ -153,7 +153,7 @@ impl World {
         let outpoint = match self.derivation.link() {
             Link::Held { outpoint, .. } => *outpoint,
             Link::Open { held } => *held.first()?,
-            Link::Pending(_) => return None,
+            Link::Pending(pending) => pending.connector(),
         };
         let txout = self.node.chain().unspent(outpoint).unwrap()?;
         Some(Coin { outpoint, txout })
@@ -255,13 +255,14 @@ impl World {
 
     /// A validator checks a request and signs it.
     fn answer(&mut self, seat: usize, validator: usize, request: &SigningRequest) -> Vec<Effect> {
-        let Some(held) = self.held() else {
+        let spent = request.commit.input[0].previous_output;
+        let (Some(index), Some(held)) = (self.derivation.place_of(&spent), self.held()) else {
             return vec![];
         };
         let head = self.derivation.safe().clone();
         let own = OwnView {
             chain_id: self.genesis.chain_id,
-            index: self.derivation.next_index(),
+            index,
             head: &head,
             blocks: self.unposted(),
             connector: &self.active(head.number),
