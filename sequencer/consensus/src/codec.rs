@@ -27,15 +27,15 @@ use crate::{
 
 /// The codec of every message.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rlp;
+pub(crate) struct Rlp;
 
 /// Why bytes are no message, or a message has no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("message: {0}")]
-pub struct CodecError(#[from] Error);
+pub(crate) struct CodecError(#[from] Error);
 
 /// No round is higher, so that counting on from one never overflows.
-pub const MAX_ROUND: u32 = 1 << 30;
+pub(crate) const MAX_ROUND: u32 = 1 << 30;
 
 /// A stream's name is at most so long.
 const MAX_STREAM_ID: usize = 64;
@@ -640,7 +640,9 @@ impl Codec<sync::Request<Tapestry>> for Rlp {
     fn decode(&self, bytes: Bytes) -> Result<sync::Request<Tapestry>, CodecError> {
         let wire: WireRequest = exact(&bytes)?;
         let range = Height(wire.first)..=Height(wire.last);
-        Ok(sync::Request::ValueRequest(arc_malachitebft_sync::ValueRequest::new(range)))
+        Ok(sync::Request::ValueRequest(
+            arc_malachitebft_sync::ValueRequest::new(range),
+        ))
     }
 
     fn encode(&self, request: &sync::Request<Tapestry>) -> Result<Bytes, CodecError> {
@@ -791,7 +793,10 @@ mod tests {
             ],
         };
         let value = sync::RawDecidedValue::new(vec![5; 100].into(), to_malachite(&certificate));
-        sync::Response::ValueResponse(arc_malachitebft_sync::ValueResponse::new(Height(300), vec![value.clone(), value]))
+        sync::Response::ValueResponse(arc_malachitebft_sync::ValueResponse::new(
+            Height(300),
+            vec![value.clone(), value],
+        ))
     }
 
     /// One encoding: it reads back, no part of it and nothing longer does, and a change of a byte that still reads is another
