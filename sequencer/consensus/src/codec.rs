@@ -882,7 +882,7 @@ mod tests {
             Codec::<sync::Status<Tapestry>>::decode(&Rlp, bytes).unwrap(),
             status
         );
-        let request = sync::ValueRequest::new(Height(1)..=Height(300));
+        let request = arc_malachitebft_sync::ValueRequest::new(Height(1)..=Height(300));
         one_encoding(&sync::Request::<Tapestry>::ValueRequest(request));
         let bytes = Rlp.encode(&response()).unwrap();
         assert_eq!(
