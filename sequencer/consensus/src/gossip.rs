@@ -196,8 +196,11 @@ fn swarm(config: &GossipConfig) -> Result<(Swarm<Behaviour>, IdentTopic), Gossip
         .heartbeat_interval(Duration::from_millis(700))
         .build()
         .map_err(|error| start(&error))?;
+    // Whoever subscribes to other topics fills nobody's memory with their names.
+    let filter = WhitelistSubscriptionFilter([topic.hash()].into());
     let mut gossip =
-        gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, settings).map_err(|error| start(&error))?;
+        gossipsub::Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, settings, filter)
+            .map_err(|error| start(&error))?;
     let (score, thresholds) = scoring(&topic);
     gossip
         .with_peer_score(score, thresholds)

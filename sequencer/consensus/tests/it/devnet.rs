@@ -304,7 +304,8 @@ impl Devnet {
 
     pub(crate) async fn stop(&mut self, place: usize) {
         let running = self.nodes[place].running.take().unwrap();
-        running.stop.send(()).unwrap();
+        // If it ended by itself, the second line tells why.
+        let _ = running.stop.send(());
         timeout(PATIENCE, running.ended).await.unwrap().unwrap().unwrap();
     }
 
