@@ -64,13 +64,15 @@ if need Rust "rustc-web cargo-web rust-web-src lld" /usr/bin/cargo /usr/bin/rust
 	else
 		source=$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust
 		zkvm=$(dirname "$here")
-		(cd rust && env -u RUSTFLAGS -u RUSTC -u RUSTC_WRAPPER -u RUSTUP_TOOLCHAIN -u CARGO \
-			PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 \
-			CARGO_TARGET_DIR="$cache/rust" CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$zkvm=zkvm$(printf '\037')--remap-path-prefix=$source=rust" \
-			/usr/bin/cargo build --quiet --release --locked \
-			-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem -Zjson-target-spec \
-			--target guest-sdk/mips-zkvm.json)
-		for guest in fibonacci blake3-walk; do
+		registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
+		# One by one: guests built together would share the features of the SDK that any of them wants.
+		for guest in fibonacci blake3-walk recover l2-batch; do
+			(cd rust && env -u RUSTFLAGS -u RUSTC -u RUSTC_WRAPPER -u RUSTUP_TOOLCHAIN -u CARGO \
+				PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 \
+				CARGO_TARGET_DIR="$cache/rust" CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$zkvm=zkvm$(printf '\037')--remap-path-prefix=$source=rust$(printf '\037')--remap-path-prefix=$registry=registry" \
+				/usr/bin/cargo build --quiet --release --locked -p "$guest" \
+				-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem -Zjson-target-spec \
+				--target guest-sdk/mips-zkvm.json)
 			cp "$cache/rust/mips-zkvm/release/$guest" "$work/rust-$guest.elf"
 		done
 	fi

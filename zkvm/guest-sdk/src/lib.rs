@@ -27,7 +27,10 @@
 
 extern crate alloc;
 
+#[cfg(not(feature = "pools"))]
 mod heap;
+#[cfg(feature = "pools")]
+mod pools;
 mod syscall;
 
 use core::fmt;
