@@ -13,7 +13,7 @@ use crate::qemu;
 
 const LIMIT: u64 = 500_000_000;
 
-const GUESTS: [&str; 7] = [
+const GUESTS: [&str; 9] = [
     "c-instructions",
     "c-sha256",
     "go-alloc",
@@ -21,6 +21,8 @@ const GUESTS: [&str; 7] = [
     "go-sha256",
     "rust-blake3-walk",
     "rust-fibonacci",
+    "rust-l2-batch",
+    "rust-recover",
 ];
 
 fn folder() -> PathBuf {
