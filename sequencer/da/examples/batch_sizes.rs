@@ -1,6 +1,6 @@
 //! How small batches get, and which compressor makes them smallest: `cargo run --release -p l2-da --example batch_sizes`.
 //!
-//! The table is that of `docs/costs.md`. A byte of a batch is a weight unit on Bitcoin, a quarter of a virtual byte.
+//! A byte of a batch is a weight unit on Bitcoin, a quarter of a virtual byte.
 
 use std::io::Write;
 use std::time::Instant;
