@@ -8,7 +8,10 @@
 //! ([`Gossip::judge`]), and who delivers what the node rejects loses score until nobody listens to it. Peers of another chain
 //! speak another protocol.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use alloy_primitives::{B256, Bytes};
 use libp2p::{
@@ -196,11 +199,14 @@ fn swarm(config: &GossipConfig) -> Result<(Swarm<Behaviour>, IdentTopic), Gossip
         .heartbeat_interval(Duration::from_millis(700))
         .build()
         .map_err(|error| start(&error))?;
-    // Whoever subscribes to other topics fills nobody's memory with their names.
-    let filter = WhitelistSubscriptionFilter([topic.hash()].into());
-    let mut gossip =
-        gossipsub::Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, settings, filter)
-            .map_err(|error| start(&error))?;
+    // Nobody's subscriptions to other topics are kept.
+    let only_ours = WhitelistSubscriptionFilter(HashSet::from([topic.hash()]));
+    let mut gossip = gossipsub::Behaviour::new_with_subscription_filter(
+        MessageAuthenticity::Anonymous,
+        settings,
+        only_ours,
+    )
+    .map_err(|error| start(&error))?;
     let (score, thresholds) = scoring(&topic);
     gossip
         .with_peer_score(score, thresholds)
