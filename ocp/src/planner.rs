@@ -105,13 +105,18 @@ impl MessageCost {
     }
 }
 
-/// The cost of a plan's worst dispute: every message, and the largest leaf after `Path`.
+/// The cost of a plan's worst dispute: every message and the largest leaf after `Path`, or every message up to `Open` and
+/// the largest leaf after it, which may be so large that `Demand` and `Path` would have cost less.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanCost {
     /// The plan.
     pub plan: Plan,
-    /// Every transaction, in order.
+    /// Every message, in order.
     pub messages: Vec<MessageCost>,
+    /// The largest disprove leaf after `Open`; then there is no `Demand` and no `Path`.
+    pub after_open: MessageCost,
+    /// The largest disprove leaf after `Path`.
+    pub after_path: MessageCost,
 }
 
 /// A connector's disprove leaves as far as message sizes go: none.
@@ -234,57 +239,52 @@ impl PlanCost {
                 Some(_) => layout.connectors(message, key, none)?,
             };
         }
-        let largest = [disprove.open, disprove.path]
-            .into_iter()
-            .max_by_key(SpendSize::witness_bytes);
-        let leaf = largest.unwrap_or_default();
-        // Leaf, pot by the watchtower's leaf (two signatures, two key checks, two levels), AssetConnector by key path;
-        // payout and burned part.
-        let pot = SpendSize {
-            stack: LeafItems {
-                items: 2,
-                bytes: 2 * SIGNATURE_BYTES,
-            },
-            script: 2 * 34,
-            depth: 2,
-        };
-        let witness = leaf.witness_bytes() + pot.witness_bytes() + KEY_PATH;
-        let weight = FRAME_WEIGHT + 3 * INPUT_WEIGHT + 2 * OUTPUT_WEIGHT + witness;
-        messages.push(MessageCost {
-            message: None,
-            side: Side::Watchtower,
-            inputs: 1,
-            weight,
-        });
         Ok(PlanCost {
             plan: plan.clone(),
             messages,
+            after_open: conviction(disprove.open),
+            after_path: conviction(disprove.path),
         })
     }
 
-    /// Transactions of the worst dispute, kickoff and disprove included.
+    /// Transactions of the longest dispute, kickoff and disprove included.
     pub fn message_count(&self) -> usize {
-        self.messages.len()
+        self.messages.len() + 1
     }
 
-    /// Virtual bytes that `side` pays in the worst dispute.
+    /// The transactions of both ways in which a dispute that goes to the end is decided.
+    fn endings(&self) -> [Vec<&MessageCost>; 2] {
+        let to_open = |m: &&MessageCost| !matches!(m.message, Some(Message::Demand | Message::Path));
+        let short = self.messages.iter().filter(to_open).chain([&self.after_open]);
+        let long = self.messages.iter().chain([&self.after_path]);
+        [short.collect(), long.collect()]
+    }
+
+    /// The greatest sum of `part` over the transactions of an ending.
+    fn worst(&self, part: impl Fn(&MessageCost) -> u64) -> u64 {
+        let sums = self.endings().map(|ending| ending.into_iter().map(&part).sum());
+        sums.into_iter().max().unwrap_or_default()
+    }
+
+    /// Virtual bytes that `side` pays in the dispute that is worst for it.
     pub fn vbytes(&self, side: Side) -> u64 {
-        self.messages
-            .iter()
-            .filter(|m| m.side == side)
-            .map(MessageCost::vbytes)
-            .sum()
+        self.worst(|m| if m.side == side { m.vbytes() } else { 0 })
     }
 
     /// Virtual bytes that `side` pays for if it bumps every message: messages pay the lowest relayed rate themselves.
     pub fn bumped_vbytes(&self, side: Side) -> u64 {
-        let count = self.messages.iter().filter(|m| m.side == side).count() as u64;
-        self.vbytes(side) + count * BUMP_VBYTES
+        self.worst(|m| {
+            if m.side == side {
+                m.vbytes() + BUMP_VBYTES
+            } else {
+                0
+            }
+        })
     }
 
-    /// Virtual bytes of both sides.
+    /// Virtual bytes of both sides in the dispute that is worst for both together.
     pub fn total_vbytes(&self) -> u64 {
-        self.vbytes(Side::Operator) + self.vbytes(Side::Watchtower)
+        self.worst(MessageCost::vbytes)
     }
 
     /// A table of the plan for people: messages, vbytes a side, sats at `sat_per_vbyte`, days under `deadlines`.
@@ -296,14 +296,19 @@ impl PlanCost {
         };
         text.push_str("message      side       inputs    vbytes\n");
         for m in &self.messages {
-            let name = m
-                .message
-                .map_or_else(|| "Disprove".into(), |message| message.to_string());
+            let name = m.message.map(|message| message.to_string()).unwrap_or_default();
             text.push_str(&line(&name, m.side, m.inputs, m.vbytes()));
+            if m.message == Some(Message::Open) {
+                let leaf = &self.after_open;
+                text.push_str(&line("or Disprove", leaf.side, leaf.inputs, leaf.vbytes()));
+            }
         }
+        let leaf = &self.after_path;
+        text.push_str(&line("Disprove", leaf.side, leaf.inputs, leaf.vbytes()));
         let (operator, watchtower) = (self.vbytes(Side::Operator), self.vbytes(Side::Watchtower));
         let sats = |side| self.bumped_vbytes(side) * sat_per_vbyte;
         let (operator_sats, watchtower_sats) = (sats(Side::Operator), sats(Side::Watchtower));
+        let together_sats = self.worst(|m| m.vbytes() + BUMP_VBYTES) * sat_per_vbyte;
         let blocks = deadlines.longest_dispute(&self.plan);
         let days = f64::from(blocks) / f64::from(BLOCKS_PER_DAY);
         // Writing to a string does not fail.
@@ -317,10 +322,31 @@ impl PlanCost {
             self.plan.log2_steps(),
             self.plan.rounds(),
             self.message_count(),
-            operator + watchtower,
-            operator_sats + watchtower_sats,
+            self.total_vbytes(),
+            together_sats,
         );
         text
+    }
+}
+
+/// The transaction of a disprove leaf of this size.
+fn conviction(leaf: SpendSize) -> MessageCost {
+    // Leaf, pot by the watchtower's leaf (two signatures, two key checks, two levels), AssetConnector by key path;
+    // payout and burned part.
+    let pot = SpendSize {
+        stack: LeafItems {
+            items: 2,
+            bytes: 2 * SIGNATURE_BYTES,
+        },
+        script: 2 * 34,
+        depth: 2,
+    };
+    let witness = leaf.witness_bytes() + pot.witness_bytes() + KEY_PATH;
+    MessageCost {
+        message: None,
+        side: Side::Watchtower,
+        inputs: 1,
+        weight: FRAME_WEIGHT + 3 * INPUT_WEIGHT + 2 * OUTPUT_WEIGHT + witness,
     }
 }
 
@@ -420,6 +446,35 @@ mod tests {
             "{}",
             fast.total_vbytes()
         );
+    }
+
+    /// Whichever ending is dearer counts, for each side and for both.
+    #[test]
+    fn a_large_leaf_after_open_costs_what_it_saves_in_paths() {
+        let path = cost(8)
+            .messages
+            .iter()
+            .rfind(|m| m.message == Some(Message::Path))
+            .unwrap()
+            .vbytes();
+        let with = |script: usize| {
+            let mut sizes = sizes();
+            sizes.open.script = script;
+            PlanCost::of(&Plan::uniform(32, 8, 8).unwrap(), 2, sizes).unwrap()
+        };
+        let (small, even, large) = (with(10_000), with(77_000 + 4 * 20_000), with(77_000 + 4 * 40_000));
+        assert!(small.after_open.vbytes() < small.after_path.vbytes());
+        assert_eq!(small.total_vbytes(), cost(8).total_vbytes());
+        assert_eq!(
+            even.total_vbytes(),
+            small.total_vbytes(),
+            "20 kvB are less than {path}"
+        );
+        assert_eq!(even.vbytes(Side::Operator), small.vbytes(Side::Operator));
+        assert!(even.vbytes(Side::Watchtower) > small.vbytes(Side::Watchtower));
+        assert!(large.total_vbytes() > small.total_vbytes());
+        assert_eq!(large.vbytes(Side::Operator), small.vbytes(Side::Operator));
+        assert_eq!(large.message_count(), small.message_count());
     }
 
     #[test]

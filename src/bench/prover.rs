@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use zkvm_prover::sdk::{Mode, Params, Proof, Prover, Verifier, fold_key};
+use zkvm_prover::sdk::{Mode, Params, Proof, Prover, Verifier, fold_key, verify_on_all_cores};
 
 use super::{Measured, Measurement};
 
@@ -85,6 +85,11 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
         measure: || of_compressed(|verify_ms, _| verify_ms),
     },
     Measurement {
+        name: "prover.core.verify_ms",
+        unit: "milliseconds to verify the core proof of the longest run above, on all cores",
+        measure: core_verify,
+    },
+    Measurement {
         name: "prover.compressed.bytes",
         unit: "bytes of the small proof",
         measure: || of_compressed(|_, bytes| bytes),
@@ -121,11 +126,14 @@ struct Seen {
     peak: Option<u64>,
     /// Milliseconds to verify and bytes of the last compressed proof.
     compressed: Option<(f64, f64)>,
+    /// Steps and milliseconds to verify of the longest core proof.
+    core: Option<(u64, f64)>,
 }
 
 static SEEN: Mutex<Seen> = Mutex::new(Seen {
     peak: None,
     compressed: None,
+    core: None,
 });
 
 fn speed(program: Program, mode: Mode) -> anyhow::Result<Measured> {
@@ -158,6 +166,8 @@ fn runs(program: Program, mode: Mode) -> anyhow::Result<Runs> {
         seen.peak = seen.peak.max(peak_bytes());
         if mode == Mode::Compressed {
             seen.compressed = Some(look(&prover, program, &proof)?);
+        } else if seen.core.is_none_or(|(longest, _)| longest <= steps) {
+            seen.core = Some((steps, core_verify_ms(&prover, program, &proof)?));
         }
     }
     seconds.sort_by(f64::total_cmp);
@@ -180,6 +190,28 @@ fn look(prover: &Prover<'_>, program: Program, proof: &Proof) -> anyhow::Result<
     }
     times.sort_by(f64::total_cmp);
     Ok((times[times.len() / 2], bytes.len() as f64))
+}
+
+/// Milliseconds to verify a core proof.
+fn core_verify_ms(prover: &Prover<'_>, program: Program, proof: &Proof) -> anyhow::Result<f64> {
+    let verifier = Verifier::new(prover.key()?);
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let start = Instant::now();
+        verify_on_all_cores(&verifier, program.claim, proof)?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
+
+fn core_verify() -> anyhow::Result<Measured> {
+    let seen = || SEEN.lock().unwrap_or_else(PoisonError::into_inner).core;
+    if seen().is_none() {
+        runs(C, Mode::Core)?;
+    }
+    let (_, milliseconds) = seen().context("a core proof was made")?;
+    Ok(Measured::Number(milliseconds))
 }
 
 fn of_compressed(figure: fn(f64, f64) -> f64) -> anyhow::Result<Measured> {

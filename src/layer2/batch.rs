@@ -189,7 +189,7 @@ fn tell(
             "transactions": transactions,
             "preRoot": batch.pre_root,
             "postRoot": claimed.claim.post_root,
-            "dataRoot": claimed.claim.data_root,
+            "contentRoot": claimed.claim.content_root,
             "l1Root": claimed.claim.l1_root,
             "words": words,
             "nodes": claimed.nodes.len(),

@@ -621,3 +621,49 @@ fn preimages_are_read_and_missed() {
         "cannot read /nonexistent",
     );
 }
+
+#[test]
+fn sha256_messages_are_read_and_missed() {
+    use bitcoin::hashes::{Hash, sha256};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("message");
+    let file_name = file.to_str().unwrap();
+    // Two blocks; the word at place 1 is "word".
+    let message = [&b"the word"[..], &[b'.'; 90]].concat();
+    std::fs::write(&file, &message).unwrap();
+    let digest = sha256::Hash::hash(&message);
+    let claim = format!(
+        "{}00000001{}",
+        hex::encode(digest.to_byte_array()),
+        hex::encode("word")
+    );
+    let elf = guest("rust-sha256-walk");
+
+    let known = tapestry(&["run", &elf, "--claim", &claim, "--sha256-message", file_name]);
+    assert_eq!(known.status.code(), Some(0), "{}", stdout(&known));
+    let elsewhere = claim.replace("00000001776f7264", "00000002776f7264");
+    let rejected = tapestry(&["run", &elf, "--claim", &elsewhere, "--sha256-message", file_name]);
+    assert_eq!(rejected.status.code(), Some(1), "{}", stdout(&rejected));
+    // Several files; the right one is among them.
+    let other = folder.path().join("other");
+    std::fs::write(&other, b"another").unwrap();
+    let both = [
+        "--sha256-message",
+        other.to_str().unwrap(),
+        "--sha256-message",
+        file_name,
+    ];
+    let known = tapestry(&[&["run", &elf, "--claim", &claim], &both[..]].concat());
+    assert_eq!(known.status.code(), Some(0), "{}", stdout(&known));
+
+    let missed = format!(
+        "no preimage is known for SHA-256 digest {}",
+        hex::encode(digest.to_byte_array())
+    );
+    refused(&["run", &elf, "--claim", &claim], &missed);
+    refused(&[&["run", &elf, "--claim", &claim], &both[..2]].concat(), &missed);
+    refused(
+        &["run", &elf, "--claim", &claim, "--sha256-message", "/nonexistent"],
+        "cannot read /nonexistent",
+    );
+}

@@ -58,39 +58,74 @@ pub(crate) struct Source {
     /// File of 64-byte messages whose BLAKE3 digests the program may ask for
     #[arg(long, value_name = "FILE")]
     preimages: Option<PathBuf>,
+    /// File that is one message, whose SHA-256 the program may ask for block by block; may be given several times
+    #[arg(long = "sha256-message", value_name = "FILE")]
+    sha256_messages: Vec<PathBuf>,
+}
+
+/// What a [`Source`] names, read.
+struct Parts {
+    /// The program's file.
+    elf: Vec<u8>,
+    claim: ClaimWords,
+    /// Messages of 64 bytes to be known by their BLAKE3.
+    blake3: Vec<[u8; 64]>,
+    /// Messages to be known by their SHA-256.
+    sha256: Vec<Vec<u8>>,
 }
 
 impl Source {
     /// Reads the files and the claim.
     fn load(&self) -> anyhow::Result<(Program, Inputs)> {
-        let (bytes, claim, messages) = self.parts()?;
-        let program =
-            Program::from_elf(&bytes).with_context(|| format!("{} is not a program", self.elf.display()))?;
+        let parts = self.parts()?;
+        let program = Program::from_elf(&parts.elf)
+            .with_context(|| format!("{} is not a program", self.elf.display()))?;
         let mut preimages = Preimages::new();
-        for message in messages {
+        for message in parts.blake3 {
             preimages.insert(message);
         }
-        Ok((program, Inputs::new(claim, preimages)))
+        for message in parts.sha256 {
+            preimages.insert_sha256_message(&message);
+        }
+        Ok((program, Inputs::new(parts.claim, preimages)))
     }
 
-    /// Reads the files and the claim; the program is only read. Its bytes, the claim, the messages.
-    fn parts(&self) -> anyhow::Result<(Vec<u8>, ClaimWords, Vec<[u8; 64]>)> {
+    /// Reads the files and the claim; the program is only read.
+    fn parts(&self) -> anyhow::Result<Parts> {
         let elf = read(&self.elf, MAX_ELF)?;
         let claim = parse_claim(&self.claim)?;
-        let Some(file) = &self.preimages else {
-            return Ok((elf, claim, Vec::new()));
+        let blake3 = match &self.preimages {
+            Some(file) => blocks(file)?,
+            None => Vec::new(),
         };
-        let bytes = read(file, MAX_PREIMAGES)?;
-        let (messages, rest) = bytes.as_chunks::<64>();
-        if !rest.is_empty() {
-            bail!(
-                "{} has {} bytes, expected a multiple of 64",
-                file.display(),
-                bytes.len()
-            );
+        let mut sha256 = Vec::with_capacity(self.sha256_messages.len());
+        let mut most = MAX_PREIMAGES;
+        for file in &self.sha256_messages {
+            let message = read(file, most)?;
+            most -= message.len() as u64;
+            sha256.push(message);
         }
-        Ok((elf, claim, messages.to_vec()))
+        Ok(Parts {
+            elf,
+            claim,
+            blake3,
+            sha256,
+        })
     }
+}
+
+/// Reads a file of messages of 64 bytes.
+fn blocks(file: &Path) -> anyhow::Result<Vec<[u8; 64]>> {
+    let bytes = read(file, MAX_PREIMAGES)?;
+    let (messages, rest) = bytes.as_chunks::<64>();
+    if !rest.is_empty() {
+        bail!(
+            "{} has {} bytes, expected a multiple of 64",
+            file.display(),
+            bytes.len()
+        );
+    }
+    Ok(messages.to_vec())
 }
 
 /// Reads a file of at most `most` bytes; one without an end is refused too.

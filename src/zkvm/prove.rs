@@ -93,16 +93,17 @@ struct ProofReport {
 /// # Errors
 /// If a file or an argument is bad, the run cannot be proven, or a file cannot be written.
 pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
-    let (elf, claim, preimages) = options.source.parts()?;
+    let parts = options.source.parts()?;
     // A proof that cannot be written is found out before hours of work.
     for path in [&options.out, &options.key].into_iter().flatten() {
         writable(path)?;
     }
     let shown = Shown::new(options.json, options.mode)?;
     let prover = Prover::new()
-        .program(&elf)
-        .claim(claim.words())
-        .preimages(preimages)
+        .program(&parts.elf)
+        .claim(parts.claim.words())
+        .preimages(parts.blake3)
+        .sha256_messages(&parts.sha256)
         .memory(options.memory)
         .mode(options.mode.into())
         .circuits(rate::folder())

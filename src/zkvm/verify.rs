@@ -8,7 +8,9 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use zkvm_prover::sdk::{Body, Mode, Params, Proof, Verifier, VerifyingKey, digest_text, fold_key};
+use zkvm_prover::sdk::{
+    Body, Mode, Params, Proof, Verifier, VerifyingKey, digest_text, fold_key, verify_on_all_cores,
+};
 
 use super::prove::verdict;
 use super::{parse_claim, rate, read};
@@ -79,7 +81,7 @@ pub(crate) fn verify(options: &VerifyOptions) -> anyhow::Result<ExitCode> {
     }
     let start = Instant::now();
     let verified = proof.and_then(|proof| {
-        let statement = verifier.verify(claim.words(), &proof)?;
+        let statement = verify_on_all_cores(&verifier, claim.words(), &proof)?;
         Ok((verdict(statement.status), statement.steps))
     });
     let milliseconds = start.elapsed().as_secs_f64() * 1e3;

@@ -185,6 +185,24 @@ fn main() {
         );
     }
 
+    for (name, with_addition) in [("sha256_rounds", false), ("sha256_compress", true)] {
+        let mut s = ScriptBuilder::new();
+        let block = s.read_unsigned("block", 128);
+        let chaining = s.read_unsigned("chaining", 64);
+        let before = s.len();
+        if with_addition {
+            s.sha256_compress(chaining, block);
+        } else {
+            s.sha256_rounds(chaining, block);
+        }
+        let leaf = s.finish().expect("well formed");
+        println!(
+            "{name:28} {:6}        depth {}",
+            leaf.len() - before,
+            leaf.max_depth
+        );
+    }
+
     // What it takes to write the largest leaves.
     let start = std::time::Instant::now();
     for _ in 0..100 {
@@ -196,5 +214,17 @@ fn main() {
     println!(
         "writing a node's compression {:.2} ms",
         start.elapsed().as_secs_f64() * 10.0
+    );
+    let start = std::time::Instant::now();
+    for _ in 0..10 {
+        let mut s = ScriptBuilder::new();
+        let block = s.read_unsigned("block", 128);
+        let chaining = s.read_unsigned("chaining", 64);
+        s.sha256_rounds(chaining, block);
+        s.finish().expect("well formed");
+    }
+    println!(
+        "writing SHA-256's rounds {:.2} ms",
+        start.elapsed().as_secs_f64() * 100.0
     );
 }

@@ -2,6 +2,7 @@
 # Builds the guest programs into zkvm/guests/elf (or the folder named as the only
 # argument) and writes their SHA-256 sums there. Languages whose toolchain is
 # missing are named and left as they are; the exit code is then 2.
+# GUESTS_LAYER2=1 builds l2-batch, too.
 # GUESTS_CACHE names a folder that keeps compiled libraries between builds.
 #
 # The committed files were made with the versions below (Debian 12). The same
@@ -54,6 +55,11 @@ if need C gcc-mips-linux-gnu mips-linux-gnu-gcc mips-linux-gnu-strip; then
 	done
 fi
 
+# The layer 2's guest has revm in it and takes minutes: only if asked for.
+rust_guests='fibonacci blake3-walk sha256-walk'
+if [ "${GUESTS_LAYER2-}" = 1 ]; then
+	rust_guests="$rust_guests l2-batch"
+fi
 if need Rust "rustc-web cargo-web rust-web-src lld" /usr/bin/cargo /usr/bin/rustc ld.lld; then
 	if [ ! -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
 		echo "Rust guests not built: rust-src is missing (Debian: apt-get install rust-web-src)" >&2
@@ -64,15 +70,13 @@ if need Rust "rustc-web cargo-web rust-web-src lld" /usr/bin/cargo /usr/bin/rust
 	else
 		source=$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust
 		zkvm=$(dirname "$here")
-		registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
-		# One by one: guests built together would share the features of the SDK that any of them wants.
-		for guest in fibonacci blake3-walk recover l2-batch; do
-			(cd rust && env -u RUSTFLAGS -u RUSTC -u RUSTC_WRAPPER -u RUSTUP_TOOLCHAIN -u CARGO \
-				PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 \
-				CARGO_TARGET_DIR="$cache/rust" CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$zkvm=zkvm$(printf '\037')--remap-path-prefix=$source=rust$(printf '\037')--remap-path-prefix=$registry=registry" \
-				/usr/bin/cargo build --quiet --release --locked -p "$guest" \
-				-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem -Zjson-target-spec \
-				--target guest-sdk/mips-zkvm.json)
+		(cd rust && env -u RUSTFLAGS -u RUSTC -u RUSTC_WRAPPER -u RUSTUP_TOOLCHAIN -u CARGO \
+			PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 \
+			CARGO_TARGET_DIR="$cache/rust" CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$zkvm=zkvm$(printf '\037')--remap-path-prefix=$source=rust" \
+			/usr/bin/cargo build --quiet --release --locked \
+			-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem -Zjson-target-spec \
+			--target guest-sdk/mips-zkvm.json $(printf -- ' -p %s' $rust_guests))
+		for guest in $rust_guests; do
 			cp "$cache/rust/mips-zkvm/release/$guest" "$work/rust-$guest.elf"
 		done
 	fi

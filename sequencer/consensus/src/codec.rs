@@ -27,15 +27,15 @@ use crate::{
 
 /// The codec of every message.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Rlp;
+pub struct Rlp;
 
 /// Why bytes are no message, or a message has no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("message: {0}")]
-pub(crate) struct CodecError(#[from] Error);
+pub struct CodecError(#[from] Error);
 
 /// No round is higher, so that counting on from one never overflows.
-pub(crate) const MAX_ROUND: u32 = 1 << 30;
+pub const MAX_ROUND: u32 = 1 << 30;
 
 /// A stream's name is at most so long.
 const MAX_STREAM_ID: usize = 64;

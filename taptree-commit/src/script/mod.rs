@@ -91,6 +91,7 @@ mod logic;
 mod multiply;
 mod number;
 mod select;
+pub mod sha256;
 mod shift;
 mod signed;
 mod tables;

@@ -222,3 +222,75 @@ fn a_watchtower_that_does_not_know_a_hint_loses_to_a_true_claim() {
     );
     money::assert_deposit_taken(&stage, money::entry(&report.timeline, "TakeContested"));
 }
+
+/// A message of two blocks, one of which is not full, what is known of it, and its SHA-256.
+fn message() -> (Vec<u8>, Preimages, [u8; 32]) {
+    let message: Vec<u8> = (0..88u8).map(|i| i.wrapping_mul(29) ^ 0x40).collect();
+    let mut preimages = Preimages::new();
+    let digest = preimages.insert_sha256_message(&message);
+    (message, preimages, digest)
+}
+
+/// A claim that the message with that SHA-256 has `word` as its fourth word.
+fn sha256_walk(sha256: &[u8; 32], word: u32, preimages: Preimages) -> Trial {
+    let words = [digest(sha256), vec![3, word]].concat();
+    guest(elf!("rust-sha256-walk"), &words, preimages)
+}
+
+/// The step that reads word `index` of the `nth` hint, counted from 0.
+fn sha256_hint(trial: &Trial, nth: usize, index: u32) -> u64 {
+    let reads = |r: &StepRecord| is_call(syscall::HINT_SHA256)(r) && r.before.reg(5) == index;
+    (0..nth).fold(trial.find(0, reads), |step, _| trial.find(step + 1, reads))
+}
+
+/// The claimed word is not the message's. It is word 3 of the first block, which is read last.
+#[test]
+fn of_rust_about_sha256() {
+    let mut node = TestNode::start().unwrap();
+    let (message, preimages, digest) = message();
+    let truth = u32::from_be_bytes(message[12..16].try_into().unwrap());
+    let trial = sha256_walk(&digest, truth ^ 1, preimages.clone());
+    let word = sha256_hint(&trial, 1, 8 + 3);
+    trial.convict_of(
+        &mut node,
+        "sha256 hint",
+        flip_result(word, 0),
+        "12 system call: Syscall(Sha256Word)",
+    );
+    // The word's preimage says so, too: then it is no preimage.
+    let forged = Lie::new(word, |_, opening, outcome| {
+        opening.hint[8 + 3] ^= 1;
+        outcome.value ^= 1;
+    });
+    trial.convict_of(
+        &mut node,
+        "sha256 block",
+        forged,
+        "12 system call: Syscall(Sha256Hash)",
+    );
+    // A chaining value that nobody is asked for: the second block's, its answer as it is.
+    let chaining = sha256_hint(&trial, 0, 8 + 15);
+    let forged = Lie::new(chaining, |_, opening, outcome| {
+        opening.hint[7] ^= 0x8000_0000;
+        opening.hint[8 + 15] ^= 8;
+        outcome.value ^= 8;
+    });
+    trial.convict_of(
+        &mut node,
+        "sha256 chaining value",
+        forged,
+        "12 system call: Syscall(Sha256Hash)",
+    );
+    // Whoever does not know the first block disputes it as what is not known.
+    let mut few = Preimages::new();
+    few.insert_sha256(*preimages.get_sha256(&digest).unwrap());
+    let first = sha256_hint(&trial, 1, 0);
+    let liar = trial.liar(flip_result(first, 30));
+    let verdict = trial.convict_by(&mut node, "unknown sha256 hint", liar, &few);
+    assert_eq!(verdict.step, first);
+    assert!(
+        verdict.leaf.starts_with("12 system call: Syscall(Sha256Word)"),
+        "{}",
+        verdict.leaf
+    );
+}

@@ -21,20 +21,14 @@ pub enum Bus {
     Msb = 7,
     /// (index, word): a word of the claim.
     Claim = 8,
-    /// (clk, key, index, word): a word of a preimage.
+    /// (clk, key, index, word): a word of a preimage; SHA-256's indices start at 32.
     Hint = 9,
     /// (low, high): word addresses that start as zero, both ends included.
     Gap = 10,
     /// (digest as 8 words, index, word): a compression's result and one word of its block.
     Blake3 = 11,
-    /// Of the Hint table alone.
-    Hint12 = 12,
-    /// Of the Hint table alone.
-    Hint13 = 13,
-    /// Of the Hint table alone.
-    Hint14 = 14,
-    /// Of the Hint table alone.
-    Hint15 = 15,
+    /// (digest as 8 words, index, word): a compression's result and one word of its chaining value and block.
+    Sha256 = 12,
 }
 
 impl Bus {

@@ -54,6 +54,11 @@ pub const DEAD: u64 = 1 << 47;
 /// Index in bus Claim under which the number of claim words stands.
 pub const CLAIM_COUNT_INDEX: u32 = u32::MAX;
 
+/// What bus Hint has as index of word 0 of a BLAKE3 preimage, 16 words.
+pub const HINT_BLAKE3_INDEX: u32 = 0;
+/// What bus Hint has as index of word 0 of a SHA-256 preimage (chaining value, then block), 24 words.
+pub const HINT_SHA256_INDEX: u32 = 32;
+
 /// Number of flags of a ROM row.
 pub const FLAGS: usize = 28;
 
@@ -101,7 +106,7 @@ flags! {
     24 MB "Without LAST: the next row is `tgt` if `cond`.",
     25 GETPC "ADD adds `pc`; only in the fetch fault's entry row.",
     26 CLAIM "`c` = claim word `A`.",
-    27 HINT "`c` = word `y` of the preimage of the digest at `A`.",
+    27 HINT "`c` = word `y` of the preimage of the digest at `A`; `y` names the hash, too.",
 }
 
 impl Flags {

@@ -17,11 +17,13 @@ pub enum TableId {
     Memory = 2,
     /// BLAKE3 compressions and reads of digests.
     Hint = 3,
+    /// SHA-256 compressions and reads of digests.
+    Sha256 = 4,
 }
 
 impl TableId {
     /// All tables in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Cpu, Self::Static, Self::Memory, Self::Hint];
+    pub const ALL: [Self; 5] = [Self::Cpu, Self::Static, Self::Memory, Self::Hint, Self::Sha256];
 
     /// The table of that number, if there is one.
     pub fn from_number(number: u64) -> Option<Self> {

@@ -4,7 +4,10 @@
 //! knows the public data that the program's roots commit to; a run that lacks one stops, it never gets a default.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
+
+use crate::sha256::{self, Link};
 
 /// Most words a claim may have.
 pub const MAX_CLAIM_WORDS: usize = 192;
@@ -66,9 +69,30 @@ impl ClaimWords {
     }
 }
 
-/// Known BLAKE3 preimages of 64 bytes, by digest.
+/// Which of the two hashes a digest is taken as. The same 32 bytes may have a preimage under each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HintHash {
+    /// BLAKE3 of 64 bytes.
+    Blake3,
+    /// SHA-256's compression of a chaining value and a block.
+    Sha256,
+}
+
+impl fmt::Display for HintHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HintHash::Blake3 => "BLAKE3",
+            HintHash::Sha256 => "SHA-256",
+        })
+    }
+}
+
+/// Known preimages, by digest: 64 bytes of BLAKE3, and what SHA-256's compression function maps to a digest.
 #[derive(Clone, Debug, Default)]
-pub struct Preimages(HashMap<[u8; 32], [u8; 64]>);
+pub struct Preimages {
+    blake3: HashMap<[u8; 32], [u8; 64]>,
+    sha256: HashMap<[u8; 32], Link>,
+}
 
 impl Preimages {
     /// An empty store.
@@ -76,26 +100,61 @@ impl Preimages {
         Self::default()
     }
 
-    /// Adds a preimage and returns its digest.
+    /// Adds a BLAKE3 preimage and returns its digest.
     pub fn insert(&mut self, preimage: [u8; 64]) -> [u8; 32] {
         let digest = *blake3::hash(&preimage).as_bytes();
-        self.0.insert(digest, preimage);
+        self.blake3.insert(digest, preimage);
         digest
     }
 
-    /// The preimage of `digest`, if known.
+    /// The BLAKE3 preimage of `digest`, if known.
     pub fn get(&self, digest: &[u8; 32]) -> Option<&[u8; 64]> {
-        self.0.get(digest)
+        self.blake3.get(digest)
+    }
+
+    /// Adds one link of a SHA-256 chain and returns its digest.
+    pub fn insert_sha256(&mut self, link: Link) -> [u8; 32] {
+        let digest = link.digest();
+        self.sha256.insert(digest, link);
+        digest
+    }
+
+    /// Adds every block of `message` and its padding; returns the message's SHA-256.
+    pub fn insert_sha256_message(&mut self, message: &[u8]) -> [u8; 32] {
+        sha256::links(message)
+            .into_iter()
+            .map(|link| self.insert_sha256(link))
+            .last()
+            .expect("padding makes at least one block")
+    }
+
+    /// What SHA-256's compression function maps to `digest`, if known.
+    pub fn get_sha256(&self, digest: &[u8; 32]) -> Option<&Link> {
+        self.sha256.get(digest)
+    }
+
+    /// The words of a hint as an opened step signs them: eight of chaining value (zero for BLAKE3), sixteen of block.
+    pub fn hint(&self, hash: HintHash, digest: &[u8; 32]) -> Option<[u32; 24]> {
+        match hash {
+            HintHash::Blake3 => self.get(digest).map(|block| {
+                Link {
+                    cv: [0; 8],
+                    block: *block,
+                }
+                .words()
+            }),
+            HintHash::Sha256 => self.get_sha256(digest).map(Link::words),
+        }
     }
 
     /// Number of known preimages.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.blake3.len() + self.sha256.len()
     }
 
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 }
 
@@ -128,5 +187,39 @@ mod tests {
         let digest = store.insert([7; 64]);
         assert_eq!(store.get(&digest), Some(&[7; 64]));
         assert_eq!(store.get(&[7; 32]), None);
+    }
+
+    #[test]
+    fn a_digest_has_a_preimage_under_its_own_hash_only() {
+        let mut store = Preimages::new();
+        let blake3 = store.insert([7; 64]);
+        let link = Link {
+            cv: [1; 8],
+            block: [7; 64],
+        };
+        let sha256 = store.insert_sha256(link);
+        assert_eq!(store.len(), 2);
+        assert_eq!(store.get_sha256(&blake3), None);
+        assert_eq!(store.get(&sha256), None);
+        assert_eq!(store.get_sha256(&sha256), Some(&link));
+        assert_eq!(store.hint(HintHash::Sha256, &blake3), None);
+        assert_eq!(store.hint(HintHash::Blake3, &sha256), None);
+        assert_eq!(store.hint(HintHash::Sha256, &sha256).unwrap()[..8], [1; 8]);
+        assert_eq!(store.hint(HintHash::Blake3, &blake3).unwrap()[..8], [0; 8]);
+    }
+
+    #[test]
+    fn a_message_is_known_block_by_block() {
+        let mut store = Preimages::new();
+        let message = [3; 130];
+        let mut digest = store.insert_sha256_message(&message);
+        let mut blocks = 0;
+        while let Some(link) = store.get_sha256(&digest) {
+            blocks += 1;
+            for (bytes, word) in digest.chunks_exact_mut(4).zip(link.cv) {
+                bytes.copy_from_slice(&word.to_be_bytes());
+            }
+        }
+        assert_eq!((blocks, store.len()), (3, 3));
     }
 }

@@ -6,7 +6,7 @@
 //! states to the reference when one step has to be opened.
 //!
 //! Everything is deterministic: no clock, no randomness, no environment. What a program reads beyond its own image are
-//! claim words and BLAKE3 preimages, both given by the caller.
+//! claim words and preimages of BLAKE3 and SHA-256, all given by the caller.
 //!
 //! A program is loaded once and shared; a machine runs it; a trace answers for every step of a run:
 //!
@@ -52,13 +52,14 @@ mod predecode;
 pub mod profile;
 pub mod program;
 pub mod record;
+pub mod sha256;
 pub mod stack;
 pub mod state;
 pub mod step;
 pub mod syscall;
 pub mod trace;
 
-pub use claim::{ClaimWords, Preimages};
+pub use claim::{ClaimWords, HintHash, Preimages};
 pub use class::StepClass;
 pub use disasm::REGISTER_NAMES;
 pub use instruction::{Instruction, Operation};
@@ -68,6 +69,7 @@ pub use merkle::Node;
 pub use profile::Profile;
 pub use program::{Program, ProgramError};
 pub use record::{AfterWords, Opening, Outcome, StepRecord};
+pub use sha256::sha256_compress;
 pub use stack::Arguments;
 pub use state::{Digests, State, Status};
 pub use step::{CodeRange, StepInput, step};

@@ -73,7 +73,7 @@ pub struct StepRecord {
     /// Chaining values and digest of the state after.
     pub digests_after: Digests,
     /// Eight words chaining value (zero for `hint_blake3`), then the sixteen words of the block, each four bytes
-    /// big-endian; all zero when no hint is read.
+    /// big-endian ([`crate::Preimages::hint`]); all zero when no hint is read.
     pub hint: [u32; 24],
     /// Siblings on the path of leaf `addr >> 5`, bottom up; zero when the class does not run on.
     pub siblings: [Node; DEPTH],

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::claim::{ClaimWords, Preimages};
+use crate::claim::{ClaimWords, HintHash, Preimages};
 use crate::class::StepClass;
 use crate::instruction::{Instruction, Operation};
 use crate::merkle::{self, DEPTH, Node};
@@ -61,8 +61,10 @@ pub trait MemoryView {
 
 /// A hint was asked for whose preimage nobody gave: the step has no known outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no preimage is known for BLAKE3 digest {}", hex(.digest))]
+#[error("no preimage is known for {hash} digest {}", hex(.digest))]
 pub struct UnknownPreimage {
+    /// What was asked for.
+    pub hash: HintHash,
     /// The digest in memory at the hint's key.
     pub digest: [u8; 32],
 }
@@ -86,8 +88,8 @@ pub struct StepInput {
     pub siblings: [Node; DEPTH],
     /// The claim words.
     pub claim: ClaimWords,
-    /// The preimage of `leaf`, if the step reads a hint.
-    pub hint: Option<[u8; 64]>,
+    /// The preimage of `leaf` as [`Preimages::hint`] gives it, if the step reads a hint.
+    pub hint: Option<[u32; 24]>,
 }
 
 impl StepInput {
@@ -119,11 +121,10 @@ impl StepInput {
             input.leaf = memory.leaf(index);
             input.siblings = memory.siblings(index);
         }
-        if reads_hint(&input.before, class) {
-            let preimage = preimages
-                .get(&input.leaf)
-                .ok_or(UnknownPreimage { digest: input.leaf })?;
-            input.hint = Some(*preimage);
+        if let Some(hash) = hint_read(&input.before, class) {
+            let digest = input.leaf;
+            let hint = preimages.hint(hash, &digest);
+            input.hint = Some(hint.ok_or(UnknownPreimage { hash, digest })?);
         }
         Ok(input)
     }
@@ -210,22 +211,30 @@ pub fn classify(before: &State, code: CodeRange, instr: u32, claim: &ClaimWords)
 
 fn classify_call(before: &State, claim: &ClaimWords) -> StepClass {
     let (a0, a1) = (before.reg(4), before.reg(5));
-    match Call::from_number(before.reg(2)) {
+    let call = Call::from_number(before.reg(2));
+    if let Some((_, words)) = call.hint() {
+        return if a1 >= words || a0 & 31 != 0 || !is_valid_address(a0) {
+            StepClass::BadHint
+        } else {
+            StepClass::SyscallOk
+        };
+    }
+    match call {
         Call::Exit => StepClass::Exit,
         Call::Claim if a0 as usize >= claim.words().len() => StepClass::BadClaim,
-        Call::HintBlake3 if a1 >= syscall::HINT_BLAKE3_WORDS || a0 & 31 != 0 || !is_valid_address(a0) => {
-            StepClass::BadHint
+        Call::Write | Call::SetThreadArea | Call::Claim | Call::HintBlake3 | Call::HintSha256 => {
+            StepClass::SyscallOk
         }
-        Call::Write | Call::SetThreadArea | Call::Claim | Call::HintBlake3 => StepClass::SyscallOk,
         Call::Mmap if syscall::mmap(a0, a1, before.words[HEAP]).is_ok() => StepClass::SyscallOk,
         Call::Constant(answer) if answer.ok => StepClass::SyscallOk,
         Call::Mmap | Call::Constant(_) | Call::Unknown => StepClass::SyscallErr,
     }
 }
 
-/// Whether the step reads a hint (and so needs its preimage).
-pub fn reads_hint(before: &State, class: StepClass) -> bool {
-    class == StepClass::SyscallOk && Call::from_number(before.reg(2)) == Call::HintBlake3
+/// The hash whose preimage the step reads, if it reads one.
+pub fn hint_read(before: &State, class: StepClass) -> Option<HintHash> {
+    let (hash, _) = Call::from_number(before.reg(2)).hint()?;
+    (class == StepClass::SyscallOk).then_some(hash)
 }
 
 /// The address that is signed: that of a load or store, the key of a hint (also in class BadHint), else 0.
@@ -235,7 +244,7 @@ pub fn address(before: &State, class: StepClass, instr: u32) -> u32 {
     }
     match Instruction::decode(instr) {
         Some(i) if i.op.is_load() || i.op.is_store() => before.reg(i.rs()).wrapping_add(i.simm()),
-        Some(i) if i.op == Operation::Syscall && Call::from_number(before.reg(2)) == Call::HintBlake3 => {
+        Some(i) if i.op == Operation::Syscall && Call::from_number(before.reg(2)).hint().is_some() => {
             before.reg(4)
         }
         _ => 0,
@@ -469,13 +478,14 @@ fn answer(input: &StepInput, after: &mut AfterWords) -> u32 {
         }
         // A class that runs on has checked the index.
         Call::Claim => input.claim.words().get(a0 as usize).copied().unwrap_or(0),
-        Call::HintBlake3 => {
-            let preimage = input
+        call @ (Call::HintBlake3 | Call::HintSha256) => {
+            let hint = input
                 .hint
                 .as_ref()
                 .expect("a step that reads a hint is given its preimage");
-            let at = 4 * (a1 & 15) as usize;
-            u32::from_be_bytes([preimage[at], preimage[at + 1], preimage[at + 2], preimage[at + 3]])
+            // The block's words are the last sixteen; a class that runs on has checked the index.
+            let first = if call == Call::HintBlake3 { 8 } else { 0 };
+            hint.get(first + a1 as usize).copied().unwrap_or(0)
         }
         Call::Constant(answer) => answer.value,
         Call::Unknown | Call::Exit => syscall::ENOSYS,
@@ -496,14 +506,7 @@ pub fn open(input: &StepInput) -> Opening {
     };
     let (rs, rt) = (operand(21), operand(16));
     let addr = address(&before, class, instr);
-    let mut hint = [0; 24];
-    if reads_hint(&before, class)
-        && let Some(preimage) = &input.hint
-    {
-        for (word, bytes) in hint[8..].iter_mut().zip(preimage.chunks_exact(4)) {
-            *word = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        }
-    }
+    let hint = hint_read(&before, class).and(input.hint).unwrap_or_default();
     let (old_leaf, siblings) = if class.runs_on() {
         (input.leaf, input.siblings)
     } else {

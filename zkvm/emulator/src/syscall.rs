@@ -4,6 +4,7 @@
 //! calls that fill a buffer (`clock_gettime`, `rt_sigaction` with an old action, …) succeed and leave it as it is.
 //! Numbers that are not listed answer ENOSYS.
 
+use crate::claim::HintHash;
 use crate::state::HEAP_END;
 
 /// No such call.
@@ -33,11 +34,14 @@ pub const SET_THREAD_AREA: u32 = 4283;
 pub const CLAIM: u32 = 9001;
 /// Word `$a1` of the 64-byte preimage of the BLAKE3 digest in the leaf at `$a0`.
 pub const HINT_BLAKE3: u32 = 9002;
-/// Reserved; answers ENOSYS until it is built.
+/// Word `$a1` of the 96 bytes, chaining value then block, that SHA-256's compression function maps to the digest in the leaf
+/// at `$a0`.
 pub const HINT_SHA256: u32 = 9003;
 
 /// Number of words that `hint_blake3` can read.
 pub const HINT_BLAKE3_WORDS: u32 = 16;
+/// Number of words that `hint_sha256` can read.
+pub const HINT_SHA256_WORDS: u32 = 24;
 
 /// What a constant call answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +128,8 @@ pub enum Call {
     Claim,
     /// `hint_blake3(key, i)`.
     HintBlake3,
+    /// `hint_sha256(key, i)`.
+    HintSha256,
     /// A call with a constant answer.
     Constant(ConstantAnswer),
     /// Everything else: ENOSYS.
@@ -140,10 +146,20 @@ impl Call {
             SET_THREAD_AREA => Call::SetThreadArea,
             CLAIM => Call::Claim,
             HINT_BLAKE3 => Call::HintBlake3,
+            HINT_SHA256 => Call::HintSha256,
             _ => match CONSTANT_ANSWERS.binary_search_by_key(&number, |answer| answer.number) {
                 Ok(at) => Call::Constant(CONSTANT_ANSWERS[at]),
                 Err(_) => Call::Unknown,
             },
+        }
+    }
+
+    /// For a hint: the hash of the digest at its key, and the number of words that can be read.
+    pub fn hint(self) -> Option<(HintHash, u32)> {
+        match self {
+            Call::HintBlake3 => Some((HintHash::Blake3, HINT_BLAKE3_WORDS)),
+            Call::HintSha256 => Some((HintHash::Sha256, HINT_SHA256_WORDS)),
+            _ => None,
         }
     }
 
@@ -156,6 +172,7 @@ impl Call {
             Call::SetThreadArea => "set_thread_area",
             Call::Claim => "claim",
             Call::HintBlake3 => "hint_blake3",
+            Call::HintSha256 => "hint_sha256",
             Call::Constant(answer) => answer.name,
             Call::Unknown => "unknown",
         }
@@ -199,7 +216,7 @@ mod tests {
         for answer in CONSTANT_ANSWERS {
             assert_eq!(Call::from_number(answer.number), Call::Constant(*answer));
         }
-        for number in [0, 1, 4000, 4999, HINT_SHA256, 9004, u32::MAX] {
+        for number in [0, 1, 4000, 4999, 9000, 9004, u32::MAX] {
             assert_eq!(Call::from_number(number), Call::Unknown);
         }
     }

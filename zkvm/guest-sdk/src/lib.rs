@@ -1,5 +1,5 @@
 //! What a `no_std` Rust program needs to run in the Tapestry zkVM: an entry
-//! point, claim words, BLAKE3 hints, printing, an allocator and an end.
+//! point, claim words, hints, printing, an allocator and an end.
 //!
 //! ```ignore
 //! #![no_std]
@@ -27,14 +27,14 @@
 
 extern crate alloc;
 
-#[cfg(not(feature = "pools"))]
 mod heap;
-#[cfg(feature = "pools")]
-mod pools;
+mod sha256;
 mod syscall;
 
 use core::fmt;
 use core::panic::PanicInfo;
+
+pub use sha256::{hint_sha256, sha256_message};
 
 /// Result of a run, for the entry point to end with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Verdict {
     }
 }
 
-/// A 32-byte BLAKE3 digest where the machine wants it: at an address that is a
+/// A 32-byte digest, BLAKE3 or SHA-256, where the machine wants it: at an address that is a
 /// multiple of 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(32))]
@@ -80,14 +80,19 @@ pub fn claim_digest(first: u32) -> Digest {
 /// left for the program to check.
 pub fn hint_blake3(key: &Digest) -> [u8; 64] {
     let mut message = [0; 64];
+    hint(syscall::HINT_BLAKE3, key, 0, &mut message);
+    message
+}
+
+/// Fills `words` with the hint's words from `first` on.
+fn hint(number: u32, key: &Digest, first: u32, words: &mut [u8]) {
     let address = key as *const Digest as u32;
-    for (i, chunk) in message.chunks_exact_mut(4).enumerate() {
-        match syscall::call(syscall::HINT_BLAKE3, address, i as u32, 0) {
+    for (i, chunk) in (first..).zip(words.chunks_exact_mut(4)) {
+        match syscall::call(number, address, i, 0) {
             Ok(word) => chunk.copy_from_slice(&word.to_be_bytes()),
             Err(_) => panic!("no hints outside the zkVM"),
         }
     }
-    message
 }
 
 /// Ends the run: 0 accepts the claim, anything else rejects it.

@@ -12,6 +12,8 @@ pub(crate) const EXIT_GROUP: u32 = 4246;
 pub(crate) const CLAIM: u32 = 9001;
 /// `hint_blake3(key, i)`, the zkVM's own.
 pub(crate) const HINT_BLAKE3: u32 = 9002;
+/// `hint_sha256(key, i)`, the zkVM's own.
+pub(crate) const HINT_SHA256: u32 = 9003;
 
 /// The error number of a system call that failed.
 pub(crate) struct Errno(#[allow(dead_code)] pub(crate) u32);

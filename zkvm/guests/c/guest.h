@@ -14,6 +14,7 @@ enum {
 	SYS_EXIT_GROUP = 4246,
 	SYS_CLAIM = 9001,
 	SYS_HINT_BLAKE3 = 9002,
+	SYS_HINT_SHA256 = 9003,
 };
 
 #define GUEST_CLOBBERS                                                         \
@@ -93,6 +94,21 @@ static inline void guest_print_hex(u32 word)
 static inline u32 guest_claim(u32 i, u32 *failed)
 {
 	return guest_syscall3(SYS_CLAIM, i, 0, 0, failed);
+}
+
+/* Word i < 16 of the 64-byte message whose BLAKE3 digest lies at key, a multiple
+ * of 32. *failed as in guest_claim: a bad index or key rejects. */
+static inline u32 guest_hint_blake3(const u8 *key, u32 i, u32 *failed)
+{
+	return guest_syscall3(SYS_HINT_BLAKE3, (u32)key, i, 0, failed);
+}
+
+/* Word i < 24 of what SHA-256's compression function maps to the digest at key, a
+ * multiple of 32: eight words of chaining value, then sixteen of block. *failed as
+ * in guest_hint_blake3. */
+static inline u32 guest_hint_sha256(const u8 *key, u32 i, u32 *failed)
+{
+	return guest_syscall3(SYS_HINT_SHA256, (u32)key, i, 0, failed);
 }
 
 #endif

@@ -33,6 +33,8 @@ use crate::witness::{ExecError, Executor, Segment};
 use tables::{SideTables, no_counts};
 use task::ShardTask;
 
+#[cfg(test)]
+mod differential;
 pub(crate) mod tables;
 mod task;
 #[cfg(test)]
@@ -325,6 +327,9 @@ impl Prover<'_> {
         }
         for columns in side.hints {
             self.push(TableId::Hint, Vec::new(), columns);
+        }
+        for columns in side.sha256 {
+            self.push(TableId::Sha256, Vec::new(), columns);
         }
         let rows = self.shards.iter().map(|shard| 1u64 << shard.log_height).sum();
         if rows >= ROWS_END {

@@ -3,7 +3,7 @@
 //! Owned invariant: the segment size follows from the memory budget alone, and a budget too small for any segment is
 //! refused with the least one that works. Nothing of a proof depends on these figures but the size of its segments.
 
-use zkvm_emulator::{Inputs, Program, Status};
+use zkvm_emulator::{HintHash, Inputs, Program, Status};
 
 use crate::rom::Rom;
 use crate::witness::{CLK_END, ExecError, Executor};
@@ -52,7 +52,7 @@ pub struct Workload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EstimateError {
     /// A preimage is missing.
-    #[error("step {step} cannot be executed: {error}; add its 64-byte message to the preimages")]
+    #[error("step {step} cannot be executed: {error}; {}", remedy(.error))]
     Preimage {
         /// Steps before it.
         step: u64,
@@ -93,6 +93,16 @@ pub enum EstimateError {
         /// The least that works.
         least: u64,
     },
+}
+
+fn remedy(error: &ExecError) -> &'static str {
+    match error {
+        ExecError::MissingPreimage {
+            hash: HintHash::Sha256,
+            ..
+        } => "add the message that it is from to the SHA-256 messages",
+        _ => "add its 64-byte message to the preimages",
+    }
 }
 
 /// Rows between two reports of progress.
@@ -291,14 +301,20 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_preimage_names_its_step() {
-        let asking = program(|code| {
-            code.li(A0, 0x1_0000)
-                .addiu(A1, ZERO, 0)
-                .li(V0, 9002)
-                .word(SYSCALL)
-                .nop();
-        });
+    fn a_missing_preimage_names_its_step_and_its_remedy() {
+        let asking = |number| {
+            program(|code| {
+                code.li(A0, 0x1_0000)
+                    .addiu(A1, ZERO, 0)
+                    .li(V0, number)
+                    .word(SYSCALL)
+                    .nop();
+            })
+        };
+        let text = measure(&asking(9003), 100).unwrap_err().to_string();
+        assert!(text.contains("the SHA-256 preimage of"), "{text}");
+        assert!(text.ends_with("to the SHA-256 messages"), "{text}");
+        let asking = asking(9002);
         let mut machine = Machine::new(asking.clone(), Inputs::default());
         let step = machine.run(100, &mut Silent).unwrap_err().step;
         let error = measure(&asking, 100).unwrap_err();

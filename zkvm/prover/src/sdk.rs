@@ -16,6 +16,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+use zkvm_emulator::sha256::{self, Link};
 use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program, ProgramError};
 pub use zkvm_verifier::Params;
 pub use zkvm_verifier::compressed::FoldKey;
@@ -126,6 +128,7 @@ pub struct Prover<'a> {
     elf: Option<&'a [u8]>,
     claim: Vec<u32>,
     preimages: Vec<[u8; 64]>,
+    sha256: Vec<Link>,
     memory: Option<u64>,
     segment: Option<usize>,
     mode: Option<Mode>,
@@ -174,6 +177,15 @@ impl<'a> Prover<'a> {
     /// Messages whose BLAKE3 digests the program may ask for.
     pub fn preimages(mut self, messages: impl IntoIterator<Item = [u8; 64]>) -> Self {
         self.preimages = messages.into_iter().collect();
+        self
+    }
+
+    /// Messages whose SHA-256 the program may ask for, block by block from the end.
+    pub fn sha256_messages(mut self, messages: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        self.sha256 = messages
+            .into_iter()
+            .flat_map(|message| sha256::links(message.as_ref()))
+            .collect();
         self
     }
 
@@ -244,6 +256,9 @@ impl<'a> Prover<'a> {
         let mut preimages = Preimages::new();
         for message in &self.preimages {
             preimages.insert(*message);
+        }
+        for link in &self.sha256 {
+            preimages.insert_sha256(*link);
         }
         Ok(Ready {
             key: self.proving_key()?,
@@ -334,7 +349,7 @@ impl<'a> Prover<'a> {
             verifier = verifier.fold(fold);
         }
         self.tell(Stage::Verifying);
-        verifier.verify(&self.claim, &proof)?;
+        verify_on_all_cores(&verifier, &self.claim, &proof)?;
         Ok(proof)
     }
 
@@ -377,3 +392,17 @@ pub fn fold_key(folder: &Path, params: Params) -> Result<FoldKey, SdkError> {
 }
 
 const _: () = assert!(LEAST_SEGMENT >= core::LEAST_SEGMENT_LOG_HEIGHT);
+
+/// [`Verifier::verify`] with the shards of a core proof verified at once, on all cores.
+///
+/// # Errors
+/// If the proof proves nothing of the kind; of several shards that are wrong, any one is told.
+pub fn verify_on_all_cores<'a>(
+    verifier: &Verifier,
+    claim: &[u32],
+    proof: &'a Proof,
+) -> Result<&'a Statement, ProofError> {
+    verifier.verify_by(claim, proof, |shards, verify| {
+        (0..shards).into_par_iter().try_for_each(verify)
+    })
+}

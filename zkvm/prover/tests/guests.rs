@@ -31,12 +31,20 @@ struct Proven {
     claim: Vec<u32>,
 }
 
-fn prove(name: &str, claim: &[u32], preimages: &[[u8; 64]], segment: usize) -> Proven {
+/// What a program may ask for.
+#[derive(Clone, Copy, Default)]
+struct Known<'a> {
+    blake3: &'a [[u8; 64]],
+    sha256: &'a [&'a [u8]],
+}
+
+fn prove(name: &str, claim: &[u32], known: Known<'_>, segment: usize) -> Proven {
     let elf = elf(name);
     let prover = Prover::new()
         .program(&elf)
         .claim(claim)
-        .preimages(preimages.iter().copied())
+        .preimages(known.blake3.iter().copied())
+        .sha256_messages(known.sha256)
         .params(PARAMS)
         .least_bits(BITS)
         .segment(segment);
@@ -79,13 +87,16 @@ impl Proven {
 }
 
 /// What the emulator says of the run: status and steps.
-fn emulated(name: &str, claim: &[u32], preimages: &[[u8; 64]]) -> (Status, u64) {
+fn emulated(name: &str, claim: &[u32], known: Known<'_>) -> (Status, u64) {
     let program = Program::from_elf(&elf(name)).unwrap();
-    let mut known = Preimages::new();
-    for message in preimages {
-        known.insert(*message);
+    let mut preimages = Preimages::new();
+    for message in known.blake3 {
+        preimages.insert(*message);
     }
-    let inputs = Inputs::new(ClaimWords::new(claim.to_vec()).unwrap(), known);
+    for message in known.sha256 {
+        preimages.insert_sha256_message(message);
+    }
+    let inputs = Inputs::new(ClaimWords::new(claim.to_vec()).unwrap(), preimages);
     let mut machine = Machine::new(program, inputs);
     let status = match machine.run(u64::MAX, &mut Silent).unwrap() {
         Stop::Ended(zkvm_emulator::Status::Accepted) => Status::Accepted,
@@ -96,9 +107,15 @@ fn emulated(name: &str, claim: &[u32], preimages: &[[u8; 64]]) -> (Status, u64) 
 }
 
 /// Proves the run, compares with the emulator, and sends the proof through its file.
-fn agrees(name: &str, claim: &[u32], preimages: &[[u8; 64]], segment: usize) -> Proven {
-    let proven = prove(name, claim, preimages, segment);
-    let (status, steps) = emulated(name, claim, preimages);
+fn agrees(name: &str, claim: &[u32], blake3: &[[u8; 64]], segment: usize) -> Proven {
+    let sha256 = &[];
+    agrees_on(name, claim, Known { blake3, sha256 }, segment)
+}
+
+/// The same of a program that asks for hints of both hashes.
+fn agrees_on(name: &str, claim: &[u32], known: Known<'_>, segment: usize) -> Proven {
+    let proven = prove(name, claim, known, segment);
+    let (status, steps) = emulated(name, claim, known);
     let statement = &proven.proof.statement;
     assert_eq!(
         (statement.status, statement.steps),
@@ -216,6 +233,53 @@ fn hints_are_proven() {
 }
 
 #[test]
+fn sha256_hints_are_proven() {
+    // Two blocks with their padding; word 15 ends the first.
+    let message: Vec<u8> = (0..100u8).map(|i| i.wrapping_mul(37) ^ 0x5a).collect();
+    let digest = Preimages::new().insert_sha256_message(&message);
+    let words = |bytes: &[u8]| -> Vec<u32> {
+        let words = bytes.as_chunks::<4>().0.iter();
+        words.map(|word| u32::from_be_bytes(*word)).collect()
+    };
+    let mut claim = [&words(&digest)[..], &[15, words(&message)[15]]].concat();
+    let known = Known {
+        sha256: &[&message],
+        ..Known::default()
+    };
+    let proven = agrees_on("rust-sha256-walk", &claim, known, 13);
+    assert_eq!(proven.proof.statement.status, Status::Accepted);
+    let tables: Vec<_> = proven.core().shards.iter().map(|shard| shard.table).collect();
+    assert!(tables.ends_with(&[zkvm_air::TableId::Static, zkvm_air::TableId::Sha256]));
+    // Without its hints the buses do not balance; under the other hash's number the shard is none.
+    let error = proven.with(|core| drop(core.shards.pop())).unwrap_err();
+    let unbalanced = |error: &ProofError| {
+        matches!(
+            error,
+            ProofError::Core(CoreError::Grinding { .. } | CoreError::Sum)
+        )
+    };
+    assert!(unbalanced(&error), "{error}");
+    let last = tables.len() - 1;
+    let error = proven
+        .with(|core| core.shards[last].table = zkvm_air::TableId::Hint)
+        .unwrap_err();
+    assert!(unbalanced(&error), "{error}");
+
+    claim[9] ^= 1;
+    let wrong = agrees_on("rust-sha256-walk", &claim, known, 13);
+    assert_eq!(wrong.proof.statement.status, Status::Rejected);
+
+    let elf = elf("rust-sha256-walk");
+    let error = Prover::new().program(&elf).claim(&claim).prove().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("add the message that it is from to the SHA-256 messages"),
+        "{error}"
+    );
+}
+
+#[test]
 fn go_is_proven() {
     let proven = agrees("go-fibonacci", &[10, 55], &[], 18);
     assert_eq!(proven.proof.statement.status, Status::Accepted);
@@ -269,7 +333,7 @@ fn segments_cannot_be_dropped_repeated_or_swapped() {
 fn a_segment_of_another_run_does_not_fit() {
     let mut claim = sha_claim();
     claim[8] ^= 1;
-    let other = prove("c-sha256", &claim, &[], 10);
+    let other = prove("c-sha256", &claim, Known::default(), 10);
     let last = sha().segments() - 1;
     for index in [0, 1, last] {
         let error = sha()

@@ -11,7 +11,7 @@
 use alloc::vec::Vec;
 
 use plonky2::field::types::Field;
-use zkvm_air::tables::{cpu, hint, memory, static_table};
+use zkvm_air::tables::{cpu, hint, memory, sha256, static_table};
 use zkvm_air::{E, F, Table, TableId};
 
 use crate::encoding::{EncodingError, Reader, Writer};
@@ -34,7 +34,7 @@ pub struct CoreProof {
     pub claim_counts: Vec<F>,
     /// The nonce that took work.
     pub nonce: F,
-    /// Cpu in order of the run, Static, Memory in order of address, Hint.
+    /// Cpu in order of the run, Static, Memory in order of address, Hint, Sha256.
     pub shards: Vec<ShardProof>,
 }
 
@@ -156,6 +156,21 @@ pub fn verify_core(
     proof: &CoreProof,
     params: &Params,
 ) -> Result<(), CoreError> {
+    verify_core_by(key, statement, proof, params, |shards, verify| (0..shards).try_for_each(verify))
+}
+
+/// [`verify_core`], with the shards verified by `each`: it is given their number and what verifies one, and must call that
+/// for each of them, in any order or at once, and give an error if one does. This crate has no threads; its caller may.
+///
+/// # Errors
+/// What is wrong.
+pub fn verify_core_by(
+    key: &VerifyingKey,
+    statement: &Statement,
+    proof: &CoreProof,
+    params: &Params,
+    each: impl FnOnce(usize, &(dyn Fn(usize) -> Result<(), CoreError> + Sync)) -> Result<(), CoreError>,
+) -> Result<(), CoreError> {
     params.check().map_err(CoreError::Params)?;
     check_layout(key, statement, proof)?;
     let mut h = header_hash(key.digest(), statement, &proof.claim_counts, proof.shards.len());
@@ -174,14 +189,15 @@ pub fn verify_core(
         return Err(CoreError::Sum);
     }
     let verifiers = ShardVerifiers::new();
-    for (index, shard) in proof.shards.iter().enumerate() {
+    let verify = |index: usize| {
+        let shard = &proof.shards[index];
         let fixed_cap = (shard.table == TableId::Static).then_some(&key.fixed_cap);
         verifiers
             .get(shard.table)
             .verify(fixed_cap, shard, logup, params)
-            .map_err(|error| CoreError::Shard { index, error })?;
-    }
-    Ok(())
+            .map_err(|error| CoreError::Shard { index, error })
+    };
+    each(proof.shards.len(), &verify)
 }
 
 /// The table of that number.
@@ -191,6 +207,7 @@ pub fn table(id: TableId) -> Table {
         TableId::Static => static_table::table(),
         TableId::Memory => memory::table(),
         TableId::Hint => hint::table(),
+        TableId::Sha256 => sha256::table(),
     }
 }
 
@@ -259,7 +276,7 @@ fn check_layout(key: &VerifyingKey, statement: &Statement, proof: &CoreProof) ->
         let expected = match shard.table {
             TableId::Cpu => 2 * STATE,
             TableId::Static | TableId::Memory => 2,
-            TableId::Hint => 0,
+            TableId::Hint | TableId::Sha256 => 0,
         };
         if shard.publics.len() != expected {
             return Err(CoreError::Publics {
@@ -289,7 +306,7 @@ fn check_layout(key: &VerifyingKey, statement: &Statement, proof: &CoreProof) ->
                 chained("address before", address, shard.publics[0])?;
                 address = shard.publics[1];
             }
-            TableId::Hint => {}
+            TableId::Hint | TableId::Sha256 => {}
         }
         if shard.table == TableId::Static && shard.log_height != key.log_height {
             return Err(CoreError::Static {

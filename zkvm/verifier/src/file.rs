@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::compressed::{CompressedError, CompressedProof, FoldKey, verify_compressed};
-use crate::core::{CoreError, CoreProof, verify_core};
+use crate::core::{CoreError, CoreProof, verify_core_by};
 use crate::encoding::{EncodingError, Reader, Writer};
 use crate::key::VerifyingKey;
 use crate::params::Params;
@@ -174,6 +174,19 @@ impl Verifier {
     /// # Errors
     /// If it does not.
     pub fn verify<'a>(&self, claim: &[u32], proof: &'a Proof) -> Result<&'a Statement, ProofError> {
+        self.verify_by(claim, proof, |shards, verify| (0..shards).try_for_each(verify))
+    }
+
+    /// [`Verifier::verify`], with the shards of a core proof verified by `each` ([`verify_core_by`]).
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn verify_by<'a>(
+        &self,
+        claim: &[u32],
+        proof: &'a Proof,
+        each: impl FnOnce(usize, &(dyn Fn(usize) -> Result<(), CoreError> + Sync)) -> Result<(), CoreError>,
+    ) -> Result<&'a Statement, ProofError> {
         let expected = self.key.digest();
         if proof.key != expected {
             return Err(ProofError::Key {
@@ -205,7 +218,9 @@ impl Verifier {
             });
         }
         match &proof.body {
-            Body::Core(core) => verify_core(&self.key, &proof.statement, core, &proof.params)?,
+            Body::Core(core) => {
+                verify_core_by(&self.key, &proof.statement, core, &proof.params, each)?;
+            }
             Body::Compressed(compressed) => {
                 let same = |fold: &&FoldKey| fold.params == proof.params;
                 let fold = self.fold.as_ref().filter(same).ok_or(ProofError::Fold {

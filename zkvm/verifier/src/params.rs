@@ -32,7 +32,7 @@ pub const LOG_ROWS_OF_RUN: u32 = 30;
 /// The log heights that shards of a table may have.
 pub const fn log_heights(table: TableId) -> RangeInclusive<usize> {
     match table {
-        TableId::Cpu | TableId::Memory | TableId::Hint => 7..=18,
+        TableId::Cpu | TableId::Memory | TableId::Hint | TableId::Sha256 => 7..=18,
         TableId::Static => 7..=GREATEST_LOG_HEIGHT,
     }
 }
@@ -188,13 +188,7 @@ mod tests {
     /// The bounds that the bits are computed from hold for every table.
     #[test]
     fn tables_keep_within_the_bounds() {
-        use zkvm_air::tables::{cpu, hint, memory, static_table};
-        for table in [
-            cpu::table(),
-            static_table::table(),
-            memory::table(),
-            hint::table(),
-        ] {
+        for table in TableId::ALL.map(crate::core::table) {
             let openings = table.fixed_width + 2 * (table.width + table.aux_width()) + 4;
             let constraints = table.constraints().len() + table.helpers() + 3;
             assert!(
@@ -219,6 +213,22 @@ mod tests {
                 table.id
             );
         }
+    }
+
+    #[test]
+    fn tables_have_as_many_terms_as_the_documents_say() {
+        let tables = TableId::ALL.map(crate::core::table);
+        let terms = tables.each_ref().map(|table| table.terms().len());
+        assert_eq!(terms, [31, 18, 9, 119, 48]);
+        assert!(
+            tables
+                .iter()
+                .all(|table| zkvm_air::logup::longest_tuple(table) <= 10)
+        );
+        let sha256 = &tables[TableId::Sha256 as usize];
+        let constraints = sha256.constraints().len() + sha256.helpers() + 3;
+        assert_eq!(constraints, 461);
+        assert_eq!(2 * (sha256.width + sha256.aux_width()) + 4, 910);
     }
 
     #[test]

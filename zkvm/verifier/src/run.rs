@@ -24,7 +24,7 @@ pub type Digest = HashOut<F>;
 pub type Cap = MerkleCap<F, PoseidonHash>;
 
 /// Version of transcripts and encodings.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Most words a claim may have, as the machine has it.
 pub const MAX_CLAIM_WORDS: usize = 192;
 /// Total rows of a run's shards stay below this, so that no count and no time stamp wraps.

@@ -3,7 +3,7 @@
 //! A call's number and arguments are state words (`$v0` = word 9, `$a0..$a2` = words 11..13), so these leaves read
 //! them directly. Calls with the same constant answer share a leaf; the table is the emulator's.
 
-use taptree_commit::script::{Bool, Nibbles, ScriptBuilder};
+use taptree_commit::script::{Bool, Nibbles, ScriptBuilder, Word};
 
 use super::super::contradiction::{ClassSet, Contradiction, Inputs, class, open};
 use super::super::terms::{ADDRESS_END, LOWEST_ADDRESS, Terms};
@@ -12,13 +12,26 @@ use crate::field::{OpenField, word};
 use crate::message::Published;
 use crate::opening::Opening;
 use crate::value::ValueId;
+use zkvm_emulator::claim::HintHash as Asked;
 use zkvm_emulator::hash;
+use zkvm_emulator::sha256::Link;
 use zkvm_emulator::syscall as call;
 
 const NUMBER: OpenField = OpenField::Word(word::R1 + 1);
 const A0: OpenField = OpenField::Word(word::R1 + 3);
 const A1: OpenField = OpenField::Word(word::R1 + 4);
 const A2: OpenField = OpenField::Word(word::R1 + 5);
+
+/// The calls that read a hint.
+const HINTS: [u32; 2] = [call::HINT_BLAKE3, call::HINT_SHA256];
+/// The calls that end the run or answer a value, never an error.
+const NEVER_FAIL: [u32; 5] = [
+    call::WRITE,
+    call::SET_THREAD_AREA,
+    call::CLAIM,
+    call::HINT_BLAKE3,
+    call::HINT_SHA256,
+];
 
 /// Pages of 4096 bytes below the highest heap address.
 const HEAP_PAGES: i64 = zkvm_emulator::state::HEAP_END as i64 / 4096;
@@ -56,10 +69,14 @@ pub enum SyscallLeaf {
     TlsKept,
     /// A hint's address is not its key.
     HintKey,
-    /// A hint's answer is not the preimage's word.
+    /// `hint_blake3`: the answer is not the preimage's word.
     HintWord,
-    /// The preimage does not hash to the leaf at the key.
+    /// `hint_blake3`: the preimage does not hash to the leaf at the key.
     HintHash,
+    /// `hint_sha256`: the answer is not the word of chaining value and block.
+    Sha256Word,
+    /// `hint_sha256`: chaining value and block are not compressed to the leaf at the key.
+    Sha256Hash,
 }
 
 /// Calls that share one constant answer.
@@ -92,7 +109,8 @@ fn groups() -> Vec<Group> {
     }
     let mut known: Vec<u32> = groups.iter().flat_map(|g| g.numbers.iter().copied()).collect();
     known.extend([call::EXIT, call::EXIT_GROUP, call::WRITE, call::MMAP, call::MMAP2]);
-    known.extend([call::SET_THREAD_AREA, call::CLAIM, call::HINT_BLAKE3]);
+    known.extend([call::SET_THREAD_AREA, call::CLAIM]);
+    known.extend(HINTS);
     groups.push(Group {
         value: call::ENOSYS,
         ok: false,
@@ -123,6 +141,8 @@ impl SyscallLeaf {
             HintKey,
             HintWord,
             HintHash,
+            Sha256Word,
+            Sha256Hash,
         ]
         .into_iter()
         .chain(constants)
@@ -142,8 +162,8 @@ fn arguments(o: &Opening) -> [u32; 4] {
     [NUMBER, A0, A1, A2].map(|field| state_word(o, field))
 }
 
-fn is_bad_hint(key: u32, index: u32) -> bool {
-    index >= call::HINT_BLAKE3_WORDS || key & 31 != 0 || !(LOWEST_ADDRESS..ADDRESS_END).contains(&key)
+fn is_bad_hint(words: u32, key: u32, index: u32) -> bool {
+    index >= words || key & 31 != 0 || !(LOWEST_ADDRESS..ADDRESS_END).contains(&key)
 }
 
 impl Contradiction for SyscallLeaf {
@@ -154,7 +174,9 @@ impl Contradiction for SyscallLeaf {
             BadClaimClaimed => ClassSet::of(&[class::BAD_CLAIM]),
             BadHintClaimed => ClassSet::of(&[class::BAD_HINT]),
             NeverFails => ClassSet::of(&[class::SYSCALL_ERR]),
-            Write | ThreadAreaAnswer | HintKey | HintWord | HintHash => ClassSet::of(&[class::SYSCALL_OK]),
+            Write | ThreadAreaAnswer | HintKey | HintWord | HintHash | Sha256Word | Sha256Hash => {
+                ClassSet::of(&[class::SYSCALL_OK])
+            }
             ExitDue | BadClaimDue | BadHintDue | Constant(_) | Mmap | HeapKept | ThreadAreaTls | TlsKept => {
                 ClassSet::ANSWERED
             }
@@ -176,8 +198,8 @@ impl Contradiction for SyscallLeaf {
             ThreadAreaTls => &[A0, F::TlsNext],
             TlsKept => &[tls, F::TlsNext],
             HintKey => &[A0, F::Addr],
-            HintWord => &[A1, F::Value, F::Hint],
-            HintHash => &[F::OldLeaf, F::Hint],
+            HintWord | Sha256Word => &[A1, F::Value, F::Hint],
+            HintHash | Sha256Hash => &[F::OldLeaf, F::Hint],
         };
         open(&[&[NUMBER], fields].concat())
     }
@@ -188,10 +210,12 @@ impl Contradiction for SyscallLeaf {
         let [number, a0, a1, a2] = arguments(o);
         let exits = number == call::EXIT || number == call::EXIT_GROUP;
         let bad_claim = number == call::CLAIM && a0 >= u32::from(terms.plan.claim_words());
-        let bad_hint = number == call::HINT_BLAKE3 && is_bad_hint(a0, a1);
+        let hint = call::Call::from_number(number).hint();
+        let bad_hint = hint.is_some_and(|(_, words)| is_bad_hint(words, a0, a1));
         let maps = number == call::MMAP || number == call::MMAP2;
         let (heap, tls) = (o.words[usize::from(word::HEAP)], o.words[usize::from(word::TLS)]);
-        let hints = number == call::HINT_BLAKE3;
+        let hints = |hash: Asked| hint.is_some_and(|(asked, _)| asked == hash);
+        let word = |at: usize| u32::from_be_bytes(o.hint.as_chunks::<4>().0[at]);
         Some(match self {
             ExitClaimed => !exits,
             ExitDue => exits,
@@ -199,9 +223,7 @@ impl Contradiction for SyscallLeaf {
             BadClaimDue => bad_claim,
             BadHintClaimed => !bad_hint,
             BadHintDue => bad_hint,
-            NeverFails => {
-                [call::WRITE, call::SET_THREAD_AREA, call::CLAIM, call::HINT_BLAKE3].contains(&number)
-            }
+            NeverFails => NEVER_FAIL.contains(&number),
             Constant(group) => {
                 let groups = groups();
                 let last = usize::from(*group) + 1 == groups.len();
@@ -221,13 +243,13 @@ impl Contradiction for SyscallLeaf {
             ThreadAreaAnswer => number == call::SET_THREAD_AREA && o.value != 0,
             ThreadAreaTls => number == call::SET_THREAD_AREA && o.tls_next != a0,
             TlsKept => number != call::SET_THREAD_AREA && o.tls_next != tls,
-            HintKey => hints && o.addr != a0,
-            HintWord => {
-                let at = 32 + 4 * (a1 & 15) as usize;
-                let bytes = [o.hint[at], o.hint[at + 1], o.hint[at + 2], o.hint[at + 3]];
-                hints && o.value != u32::from_be_bytes(bytes)
+            HintKey => hint.is_some() && o.addr != a0,
+            HintWord => hints(Asked::Blake3) && o.value != word(8 + (a1 & 15) as usize),
+            HintHash => hints(Asked::Blake3) && *blake3::hash(&o.hint[32..]).as_bytes() != o.old_leaf,
+            Sha256Word => {
+                hints(Asked::Sha256) && a1 < call::HINT_SHA256_WORDS && o.value != word(a1 as usize)
             }
-            HintHash => hints && *blake3::hash(&o.hint[32..]).as_bytes() != o.old_leaf,
+            Sha256Hash => hints(Asked::Sha256) && Link::from_bytes(&o.hint).digest() != o.old_leaf,
         })
     }
 
@@ -247,10 +269,7 @@ impl Contradiction for SyscallLeaf {
         match self {
             ExitClaimed => except(s, &[call::EXIT, call::EXIT_GROUP]),
             ExitDue => only(s, &[call::EXIT, call::EXIT_GROUP]),
-            NeverFails => only(
-                s,
-                &[call::WRITE, call::SET_THREAD_AREA, call::CLAIM, call::HINT_BLAKE3],
-            ),
+            NeverFails => only(s, &NEVER_FAIL),
             BadClaimClaimed | BadClaimDue => {
                 let claims = is_call(s, inputs, &[call::CLAIM]);
                 let good = s.lt_unsigned(&inputs.word(A0), u32::from(terms.plan.claim_words()));
@@ -259,7 +278,7 @@ impl Contradiction for SyscallLeaf {
                 demand(s, due, *self == BadClaimDue);
             }
             BadHintClaimed | BadHintDue => {
-                let hints = is_call(s, inputs, &[call::HINT_BLAKE3]);
+                let hints = is_call(s, inputs, &HINTS);
                 let bad = bad_hint_in_script(s, inputs);
                 let due = s.both(hints, bad);
                 demand(s, due, *self == BadHintDue);
@@ -308,7 +327,7 @@ impl Contradiction for SyscallLeaf {
                 differ(s, OpenField::Word(word::TLS), OpenField::TlsNext);
             }
             HintKey => {
-                only(s, &[call::HINT_BLAKE3]);
+                only(s, &HINTS);
                 differ(s, A0, OpenField::Addr);
             }
             HintWord => {
@@ -324,6 +343,19 @@ impl Contradiction for SyscallLeaf {
                 let flags = hash::CHUNK_START | hash::CHUNK_END | hash::ROOT;
                 let said = inputs.field(OpenField::OldLeaf);
                 require_other_digest(s, said, None, hint.slice(64, 192), flags);
+            }
+            Sha256Word => {
+                only(s, &[call::HINT_SHA256]);
+                let index = inputs.word(A1);
+                let good = s.lt_unsigned(&index, call::HINT_SHA256_WORDS);
+                s.assert(good);
+                let index = s.bits(&index, 4, 0);
+                let due = s.choose(&inputs.field(OpenField::Hint).words(), &index);
+                s.assert_ne(due, &inputs.word(OpenField::Value));
+            }
+            Sha256Hash => {
+                only(s, &[call::HINT_SHA256]);
+                require_other_sha256(s, inputs.field(OpenField::OldLeaf), inputs.field(OpenField::Hint));
             }
         }
     }
@@ -348,10 +380,30 @@ fn is_call(s: &mut ScriptBuilder, inputs: &Inputs, numbers: &[u32]) -> Bool {
     s.any(hits)
 }
 
-/// True if the index is above the preimage, or the key misaligned or not a valid address.
+/// Fails the script if SHA-256's compression of `hint`, chaining value and block, gives `said`. Consumes both.
+///
+/// The chaining value is taken from `said` before the rounds instead of being kept and added after them: there is no room for
+/// it on the stack.
+fn require_other_sha256(s: &mut ScriptBuilder, said: &Nibbles, hint: &Nibbles) {
+    let (chaining, block) = (hint.slice(0, 64), hint.slice(64, 192));
+    let due: Vec<Word> = said
+        .words()
+        .into_iter()
+        .zip(chaining.words())
+        .map(|(said, before)| s.sub(said, &before))
+        .collect();
+    let mixed = s.sha256_rounds(chaining, block);
+    s.assert_ne_nibbles(mixed, Nibbles::from_words(&due));
+}
+
+/// True if the index of a hint is above the preimage's words, or the key misaligned or not a valid address.
 fn bad_hint_in_script(s: &mut ScriptBuilder, inputs: &Inputs) -> Bool {
     let (key, index) = (inputs.word(A0), inputs.word(A1));
-    let good_index = s.lt_unsigned(&index, call::HINT_BLAKE3_WORDS);
+    let in_block = s.lt_unsigned(&index, call::HINT_BLAKE3_WORDS);
+    let longer = is_call(s, inputs, &[call::HINT_SHA256]);
+    let in_link = s.lt_unsigned(&index, call::HINT_SHA256_WORDS);
+    let in_link = s.both(longer, in_link);
+    let good_index = s.either(in_block, in_link);
     let above = s.not(good_index);
     let low = s.bits(&key, 4, 0);
     let misaligned = s.int_ne(low, 0);

@@ -414,6 +414,10 @@ fn a_watchtowers_own_preimages_choose_nothing() {
         }
         let leaf = leaf(&world, id);
         let record = step::step(&world.any_step(&mut rng));
+        // Of an ended run both boundaries are the same digest, so the slot of one does not contradict the other.
+        if record.digests == record.digests_after {
+            continue;
+        }
         let case = world.case(&mut rng, &record);
         // The choices of this leaf were not made; its slot disagrees, since it is no boundary.
         let fits = leaf.choices().iter().all(|&(choice, value)| {

@@ -16,8 +16,9 @@ use crate::keyset::tests::secret;
 use crate::keyset::{AllKeys, ClaimKeys, DisputeKeys};
 use crate::leaf::family::destination::DestinationLeaf;
 use crate::leaf::family::result::ResultLeaf;
+use crate::leaf::family::syscall::SyscallLeaf;
 use crate::leaf::instruction::Operation;
-use crate::leaf::{Catalogue, Code, Connector, KeyedLeaves, Terms};
+use crate::leaf::{Catalogue, Code, Connector, KeyedLeaves, LeafId, Terms};
 use crate::plan::{Plan, Side};
 
 #[test]
@@ -89,6 +90,9 @@ fn constants_bound_the_first_and_the_last_step() {
     }
 }
 
+/// The one leaf that is listed by itself.
+const SHA256: &str = "12 SHA-256 hint";
+
 /// The dispute of a large Go program over 2^32 steps with as many claim words as there may be.
 #[test]
 fn every_leaf_of_a_large_program_is_within_the_limits() {
@@ -131,7 +135,11 @@ fn every_leaf_of_a_large_program_is_within_the_limits() {
                 leaf.max_depth
             );
             let size = [leaf.len(), leaves.items(index).bytes, leaf.max_depth];
-            families.entry(id.family()).or_default().push(size);
+            let family = match id {
+                LeafId::Syscall(SyscallLeaf::Sha256Hash) => SHA256,
+                _ => id.family(),
+            };
+            families.entry(family).or_default().push(size);
         }
         let mut families: Vec<_> = families.into_iter().collect();
         families.sort_by_key(|(name, _)| name.split(' ').next().and_then(|n| n.parse::<u8>().ok()));
@@ -146,7 +154,9 @@ fn every_leaf_of_a_large_program_is_within_the_limits() {
                 "{family:24}{:>7}{range:>16}{witness:>10}{vbytes:>8}{depth:>8}",
                 sizes.len()
             );
-            assert!(vbytes <= 25_000, "{family}: {vbytes} vbytes");
+            // SHA-256 rotates by numbers of bits that are no multiples of four: its compression is three times BLAKE3's.
+            let most = if family == SHA256 { 46_000 } else { 25_000 };
+            assert!(vbytes <= most, "{family}: {vbytes} vbytes");
         }
     }
 }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use zkvm_emulator::claim::ClaimWords;
+use zkvm_emulator::claim::{ClaimWords, HintHash, Preimages};
 use zkvm_emulator::merkle::{self, DEPTH};
 use zkvm_emulator::record::StepRecord;
+use zkvm_emulator::sha256::Link;
 use zkvm_emulator::state::{self, HEAP_START, State, WORDS};
 use zkvm_emulator::step::{self, CodeRange, StepInput};
 use zkvm_emulator::syscall;
@@ -66,6 +67,21 @@ pub(super) fn number(rng: &mut StdRng) -> u32 {
 
 pub(super) fn hash(rng: &mut StdRng) -> Hash32 {
     rng.r#gen()
+}
+
+/// A random preimage under `hash`: the digest, and the words that are signed.
+pub(super) fn preimage(rng: &mut StdRng, hash: HintHash) -> (Hash32, [u32; 24]) {
+    let mut block = [0; 64];
+    rng.fill(&mut block[..]);
+    let mut known = Preimages::new();
+    let digest = match hash {
+        HintHash::Blake3 => known.insert(block),
+        HintHash::Sha256 => known.insert_sha256(Link {
+            cv: rng.r#gen(),
+            block,
+        }),
+    };
+    (digest, known.hint(hash, &digest).unwrap())
 }
 
 impl World {
@@ -231,9 +247,14 @@ impl World {
                 }
             }
             syscall::CLAIM if rng.gen_bool(0.9) => before.set_reg(4, rng.gen_range(0..5)),
-            syscall::HINT_BLAKE3 if rng.gen_bool(0.9) => {
+            syscall::HINT_BLAKE3 | syscall::HINT_SHA256 if rng.gen_bool(0.9) => {
                 before.set_reg(4, rng.gen_range(0x1000..0x8000_0000) & !31);
-                before.set_reg(5, rng.gen_range(0..17));
+                let words = if number_of_call == syscall::HINT_BLAKE3 {
+                    16
+                } else {
+                    24
+                };
+                before.set_reg(5, rng.gen_range(0..words + 1));
             }
             _ => {}
         }
@@ -253,11 +274,10 @@ impl World {
         let mut siblings = [[0; 32]; DEPTH];
         siblings.iter_mut().for_each(|sibling| *sibling = hash(rng));
         let mut hint = None;
-        if step::reads_hint(&before, class) {
-            let mut preimage = [0; 64];
-            rng.fill(&mut preimage[..]);
-            leaf = *blake3::hash(&preimage).as_bytes();
-            hint = Some(preimage);
+        if let Some(hash) = step::hint_read(&before, class) {
+            let (digest, words) = preimage(rng, hash);
+            leaf = digest;
+            hint = Some(words);
         }
         if class.runs_on() {
             let index = merkle::leaf_index(step::address(&before, class, instr));

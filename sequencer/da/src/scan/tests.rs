@@ -9,7 +9,7 @@ use bitcoin::{
     Amount, Block, BlockHash, CompactTarget, OutPoint, ScriptBuf, Transaction, TxIn, TxMerkleNode, TxOut,
     Txid, Witness, XOnlyPublicKey,
 };
-use l2_block::{Address, B256, L1Message};
+use l2_block::{Address, B256, Bytes, L1Message};
 use proptest::prelude::*;
 
 use super::*;

@@ -71,7 +71,7 @@ fn tips_go_first_then_arrival_and_nonces_stay_in_order() {
     }
     assert_eq!(order(&pool, 10), [(2, 0), (3, 0), (1, 0), (1, 1)]);
     // A base fee that leaves less room for tips changes the ranks; above the cap nothing is left.
-    assert_eq!(order(&pool, 99), [(1, 0), (1, 1), (2, 0), (3, 0)]);
+    assert_eq!(order(&pool, 99), [(1, 0), (2, 0), (1, 1), (3, 0)]);
     assert!(order(&pool, 101).is_empty());
 }
 

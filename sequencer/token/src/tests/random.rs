@@ -235,8 +235,11 @@ fn call_data_of_every_length_is_answered() {
     for call in calls {
         for end in 0..call.len() {
             let result = chain.raw(user(0), false, &call[..end]);
-            // The last word of bytes is padding, which nobody needs.
-            if let Ok(outcome) = result {
+            // The end of the last word of bytes is padding, which nobody needs.
+            let padding = call.len() - end < 32 && call[end..].iter().all(|byte| *byte == 0);
+            if let Ok(outcome) = result
+                && !padding
+            {
                 panic!("{end} of {} bytes: {outcome:?}", call.len());
             }
         }

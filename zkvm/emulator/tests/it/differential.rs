@@ -9,13 +9,14 @@ use zkvm_emulator::{
     StepInput, step,
 };
 
-use crate::words::{known_preimage, random_program};
+use crate::words::{known_link, known_preimage, random_program};
 
 const STEPS: u64 = 48;
 
 fn inputs() -> Inputs {
     let mut preimages = Preimages::new();
     preimages.insert(known_preimage().0);
+    preimages.insert_sha256(known_link());
     Inputs::new(ClaimWords::new(vec![0xdead_beef, 1, 2]).unwrap(), preimages)
 }
 

@@ -6,14 +6,17 @@ use std::process::Command;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use zkvm_emulator::{ClaimWords, Inputs, Machine, Preimages, Program, Silent, Status, step};
+use zkvm_emulator::sha256::{INITIAL, Link, links};
+use zkvm_emulator::{
+    ClaimWords, HintHash, Inputs, Machine, Preimages, Program, Silent, Status, Unknown, step,
+};
 
 use crate::machine::{MachineRun, run_with};
 use crate::qemu;
 
 const LIMIT: u64 = 500_000_000;
 
-const GUESTS: [&str; 9] = [
+const GUESTS: [&str; 8] = [
     "c-instructions",
     "c-sha256",
     "go-alloc",
@@ -21,8 +24,7 @@ const GUESTS: [&str; 9] = [
     "go-sha256",
     "rust-blake3-walk",
     "rust-fibonacci",
-    "rust-l2-batch",
-    "rust-recover",
+    "rust-sha256-walk",
 ];
 
 fn folder() -> PathBuf {
@@ -244,6 +246,100 @@ fn rust_blake3_walk() {
     let mut deep = [0; 18];
     deep[8] = 33;
     assert_eq!(verdict("rust-blake3-walk", &deep), Status::Rejected);
+}
+
+/// Runs `rust-sha256-walk`: does the message with this SHA-256 have this word there?
+fn sha256_walk(digest: &[u8; 32], index: u32, word: u32, preimages: &Preimages) -> Result<Status, Unknown> {
+    let mut claim = words(digest);
+    claim.extend([index, word]);
+    let inputs = Inputs::new(ClaimWords::new(claim).unwrap(), preimages.clone());
+    Ok(run_with(&elf("rust-sha256-walk"), inputs, LIMIT)?.status)
+}
+
+#[test]
+fn rust_sha256_walk() {
+    let mut rng = StdRng::seed_from_u64(5);
+    // Padding in the last block, in the last two, in a block of its own; many blocks.
+    for length in [4, 55, 56, 63, 64, 119, 120, 128, 4000] {
+        let message: Vec<u8> = (0..length).map(|_| rng.r#gen()).collect();
+        let mut preimages = Preimages::new();
+        let digest = preimages.insert_sha256_message(&message);
+        let last = length as u32 / 4 - 1;
+        for index in [0, last] {
+            let word = words(&message)[index as usize];
+            let verdict = |digest, index, word| sha256_walk(digest, index, word, &preimages).unwrap();
+            assert_eq!(verdict(&digest, index, word), Status::Accepted, "{length}");
+            assert_eq!(verdict(&digest, index, word ^ 1), Status::Rejected, "{length}");
+            assert_eq!(verdict(&digest, last + 1, word), Status::Rejected, "{length}");
+        }
+        // Without the first block the run decides nothing, and says which digest it lacks.
+        let blocks = links(&message);
+        let mut few = Preimages::new();
+        for link in &blocks[1..] {
+            few.insert_sha256(*link);
+        }
+        let unknown = sha256_walk(&digest, 0, words(&message)[0], &few).unwrap_err();
+        assert_eq!(unknown.missing.digest, blocks[0].digest(), "{length}");
+        assert_eq!(unknown.missing.hash, HintHash::Sha256);
+    }
+}
+
+/// Chains that are no message: the machine vouches for every link, the guest must not take them for one.
+#[test]
+fn rust_sha256_walk_of_what_is_no_message() {
+    let digest_words = |digest: [u8; 32]| <[u32; 8]>::try_from(words(&digest)).unwrap();
+    let refuses = |blocks: &[[u8; 64]], start: [u32; 8]| {
+        let mut preimages = Preimages::new();
+        let mut cv = start;
+        let mut digest = [0; 32];
+        for block in blocks {
+            digest = preimages.insert_sha256(Link { cv, block: *block });
+            cv = digest_words(digest);
+        }
+        let verdict = sha256_walk(&digest, 0, 0x2a2a_2a2a, &preimages);
+        assert_eq!(verdict.unwrap(), Status::Rejected);
+    };
+    let padded = |bytes: usize, mark: u8, bits: u64| {
+        let mut block = [0; 64];
+        block[..bytes].fill(0x2a);
+        block[bytes] = mark;
+        block[56..].copy_from_slice(&bits.to_be_bytes());
+        block
+    };
+    let whole = padded(8, 0x80, 64);
+    let full = [0x2a; 64];
+    // A message of its own, but not from the standard's start.
+    refuses(&[whole], [7; 8]);
+    // Blocks before those that the length counts.
+    refuses(&[full, whole], INITIAL);
+    refuses(&[full, full, padded(8, 0x80, 72 * 8)], INITIAL);
+    // No mark, a mark of another byte, something behind the mark.
+    refuses(&[padded(8, 0, 64)], INITIAL);
+    refuses(&[padded(8, 0xc0, 64)], INITIAL);
+    let mut behind = whole;
+    behind[55] = 1;
+    refuses(&[behind], INITIAL);
+    // A length of bits that is no length of bytes, one above the bound, and those at the end of numbers.
+    for bits in [
+        65,
+        ((1 << 16) + 1) * 8,
+        u64::MAX,
+        u64::MAX - 7,
+        1 << 35,
+        (1 << 35) + 64,
+    ] {
+        refuses(&[padded(8, 0x80, bits)], INITIAL);
+    }
+    // The right one is accepted.
+    let mut preimages = Preimages::new();
+    let digest = preimages.insert_sha256(Link {
+        cv: INITIAL,
+        block: whole,
+    });
+    assert_eq!(
+        sha256_walk(&digest, 0, 0x2a2a_2a2a, &preimages).unwrap(),
+        Status::Accepted
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use zkvm_emulator::assembler::{Assembler, SYSCALL, register::*};
 use zkvm_emulator::explain::explain;
 use zkvm_emulator::merkle::empty_root;
+use zkvm_emulator::sha256::Link;
 use zkvm_emulator::state::{accepted_digest, rejected_digest};
 use zkvm_emulator::{
     Captured, ClaimWords, Inputs, Lie, Machine, PagedMemory, Preimages, Profile, Program, RunEnd, Schedule,
@@ -313,12 +314,12 @@ fn a_lie_may_go_on_where_the_program_ends_or_store_elsewhere() {
     );
 }
 
-/// Reads word 3 of the preimage of the digest at MEMORY and exits with it.
-fn hint_program(digest: [u8; 32]) -> Program {
+/// Reads word 3 of the preimage of the digest at MEMORY by call `number` and exits with it.
+fn hint_program(number: i32, digest: [u8; 32]) -> Program {
     let mut a = Assembler::new(BASE);
     a.li(A0, MEMORY)
         .addiu(A1, ZERO, 3)
-        .addiu(V0, ZERO, 9002)
+        .addiu(V0, ZERO, number)
         .word(SYSCALL);
     a.mov(A0, V0).addiu(V0, ZERO, 4001).word(SYSCALL);
     let code = load(BASE, bytes_of(&a.finish()), CODE);
@@ -327,10 +328,20 @@ fn hint_program(digest: [u8; 32]) -> Program {
 
 #[test]
 fn a_missing_preimage_is_unknown_and_never_rejected() {
-    let preimage = [0; 64];
     let mut preimages = Preimages::new();
-    let digest = preimages.insert(preimage);
-    let program = hint_program(digest);
+    let digest = preimages.insert([0; 64]);
+    is_unknown_without(9002, digest, preimages);
+
+    let mut preimages = Preimages::new();
+    let digest = preimages.insert_sha256(Link {
+        cv: [0; 8],
+        block: [1; 64],
+    });
+    is_unknown_without(9003, digest, preimages);
+}
+
+fn is_unknown_without(number: i32, digest: [u8; 32], preimages: Preimages) {
+    let program = hint_program(number, digest);
     let known = Trace::run(
         &program,
         &Inputs::new(ClaimWords::default(), preimages),

@@ -305,6 +305,18 @@ fn all() -> Vec<Rejection> {
         let name = format!("hint_blake3 with {name}");
         add(name, Class::BadHint, NO_CLAIM_IN_LINUX, call(9002, &[key, index]));
     }
+    for (name, key, index) in [
+        ("word 24", DATA, 24),
+        ("word 2^31", DATA, 1 << 31),
+        ("word 2^32-1", DATA, u32::MAX),
+        ("a misaligned key", DATA + 16, 0),
+        ("a key at 0", 0, 23),
+        ("a key below memory", 4096 - 32, 23),
+        ("a key past memory", 0x8000_0000, 23),
+    ] {
+        let name = format!("hint_sha256 with {name}");
+        add(name, Class::BadHint, NO_CLAIM_IN_LINUX, call(9003, &[key, index]));
+    }
     list
 }
 

@@ -1,9 +1,10 @@
 //! Single steps whose outcome the MIPS32 manual or the protocol page spells out.
 
 use zkvm_emulator::merkle::empty_root;
+use zkvm_emulator::sha256::Link;
 use zkvm_emulator::state::{HEAP, HI, LINK, LO, NEXT_PC, PC, STATUS, TLS};
 use zkvm_emulator::{
-    ClaimWords, CodeRange, PagedMemory, Preimages, State, StepClass, StepInput, StepRecord, step,
+    ClaimWords, CodeRange, HintHash, PagedMemory, Preimages, State, StepClass, StepInput, StepRecord, step,
 };
 
 const PC0: u32 = 0x1_0000;
@@ -430,7 +431,7 @@ fn system_calls() {
     assert_eq!((value, error), (77, 0));
     let (value, error, _) = answer(call(4321, &[]));
     assert_eq!((value, error), (89, 1));
-    let (value, error, _) = answer(call(9003, &[DATA, 99]));
+    let (value, error, _) = answer(call(9004, &[DATA, 99]));
     assert_eq!((value, error), (89, 1));
     let (value, error, record) = answer(call(4283, &[0x1234]));
     assert_eq!((value, error, record.after.words[TLS]), (0, 0, 0x1234));
@@ -460,6 +461,66 @@ fn system_calls() {
         let record = call(9002, &[key, index]).run(SYSCALL);
         assert_eq!((record.class, record.addr), (StepClass::BadHint.nibble(), key));
         assert_eq!(record.hint, [0; 24]);
+    }
+    for (key, index) in [
+        (DATA, 24),
+        (DATA + 31, 23),
+        (0xfe0, 23),
+        (0x8000_0000, 0),
+        (DATA, u32::MAX),
+    ] {
+        let record = call(9003, &[key, index]).run(SYSCALL);
+        assert_eq!((record.class, record.addr), (StepClass::BadHint.nibble(), key));
+        assert_eq!(record.hint, [0; 24]);
+    }
+}
+
+#[test]
+fn sha256_hints() {
+    let link = Link::from_bytes(&std::array::from_fn(|i| i as u8));
+    for (index, word) in [
+        (0, 0x0001_0203),
+        (7, 0x1c1d_1e1f),
+        (8, 0x2021_2223),
+        (23, 0x5c5d_5e5f),
+    ] {
+        let mut setup = call(9003, &[DATA + 0x40, index]);
+        let digest = setup.preimages.insert_sha256(link);
+        setup.memory.write_bytes(DATA + 0x40, &digest);
+        let record = setup.run(SYSCALL);
+        assert_eq!(record.class, StepClass::SyscallOk.nibble());
+        assert_eq!(
+            (
+                record.after.reg(2),
+                record.after.reg(7),
+                record.addr,
+                record.old_leaf
+            ),
+            (word, 0, DATA + 0x40, digest)
+        );
+        assert_eq!(record.hint, link.words());
+    }
+}
+
+/// A digest whose preimage is known under the other hash has none.
+#[test]
+fn hints_do_not_cross_hashes() {
+    let code = CodeRange {
+        start: PC0,
+        end: PC0 + 4,
+    };
+    for (number, other) in [(9002, HintHash::Blake3), (9003, HintHash::Sha256)] {
+        let mut setup = call(number, &[DATA, 0]);
+        let link = Link::from_bytes(&[5; 96]);
+        let digest = match other {
+            HintHash::Blake3 => setup.preimages.insert_sha256(link),
+            HintHash::Sha256 => setup.preimages.insert(link.block),
+        };
+        setup.memory.write_bytes(DATA, &digest);
+        setup.memory.write_bytes(PC0, &SYSCALL.to_be_bytes());
+        let missing =
+            StepInput::gather(setup.state, code, &setup.memory, &setup.claim, &setup.preimages).unwrap_err();
+        assert_eq!((missing.hash, missing.digest), (other, digest));
     }
 }
 
@@ -493,7 +554,7 @@ fn hints() {
         &unknown.preimages,
     )
     .unwrap_err();
-    assert_eq!(missing.digest, leaf);
+    assert_eq!((missing.hash, missing.digest), (HintHash::Blake3, leaf));
 }
 
 #[test]

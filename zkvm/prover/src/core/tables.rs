@@ -1,17 +1,18 @@
-//! From a finished run to the traces of Static, Memory and Hint.
+//! From a finished run to the traces of Static, Memory, Hint and Sha256.
 
 use zkvm_air::F;
 use zkvm_air::tables::memory::LEAST_LOG_HEIGHT;
-use zkvm_emulator::Preimages;
+use zkvm_emulator::{HintHash, Preimages};
 
 use crate::rom::{Rom, RomRow};
 use crate::trace::counts::Counts;
 use crate::trace::hint::{self, HintTraceError};
 use crate::trace::memory::{self, Chunk};
+use crate::trace::sha256;
 use crate::trace::static_table::{self, Final, Sections, Space};
 use crate::witness::{self, Executor};
 
-/// Greatest log2 of the height of a Hint shard.
+/// Greatest log2 of the height of a Hint or Sha256 shard.
 pub(crate) const HINT_GREATEST_LOG_HEIGHT: usize = 18;
 
 /// Traces that exist once a run, column-major.
@@ -24,6 +25,8 @@ pub(crate) struct SideTables {
     pub(crate) memory: Vec<Chunk>,
     /// Hint shards.
     pub(crate) hints: Vec<Vec<Vec<F>>>,
+    /// Sha256 shards.
+    pub(crate) sha256: Vec<Vec<Vec<F>>>,
 }
 
 /// A ROM row as the fixed columns have it.
@@ -60,9 +63,20 @@ impl SideTables {
         preimages: &Preimages,
         counts: &mut Counts,
     ) -> Result<Self, HintTraceError> {
-        let calls: Vec<_> = executor.hints().iter().map(hint_call).collect();
+        let calls = |hash| {
+            let calls = executor.hints().iter().filter(move |call| call.hash == hash);
+            calls.map(hint_call).collect::<Vec<_>>()
+        };
         let hints = hint::traces(
-            &calls,
+            &calls(HintHash::Blake3),
+            preimages,
+            sections.code_start,
+            LEAST_LOG_HEIGHT,
+            HINT_GREATEST_LOG_HEIGHT,
+            counts,
+        )?;
+        let sha256 = sha256::traces(
+            &calls(HintHash::Sha256),
             preimages,
             sections.code_start,
             LEAST_LOG_HEIGHT,
@@ -90,6 +104,7 @@ impl SideTables {
             static_publics,
             memory: chunks.collect(),
             hints,
+            sha256,
         })
     }
 }

@@ -1,15 +1,22 @@
 //! A guest program that touches every table, for tests.
 
 use zkvm_emulator::assembler::{Assembler, SYSCALL, register::*, special};
+use zkvm_emulator::sha256::Link;
 use zkvm_emulator::{ClaimWords, CodeRange, Inputs, PagedMemory, Preimages, Program, syscall};
 
 /// Where code starts.
 pub(crate) const CODE: u32 = 0x1_0000;
-/// Where data starts: a word, then at the next multiple of 32 a digest.
+/// Where data starts: a word, then at the next multiples of 32 a BLAKE3 digest and one of SHA-256's compression.
 pub(crate) const DATA: u32 = 0x2_0000;
 
 /// The preimage that the guest reads.
 pub(crate) const PREIMAGE: [u8; 64] = [0x5a; 64];
+
+/// What the guest reads of SHA-256.
+pub(crate) const LINK: Link = Link {
+    cv: [0x1234_5678, 1, 2, 3, 0xffff_ffff, 5, 6, 7],
+    block: [0xa5; 64],
+};
 
 /// A program of this code, which starts at [`CODE`], and these bytes at [`DATA`].
 pub(crate) fn guest(code: Assembler, data: &[u8]) -> Program {
@@ -26,7 +33,7 @@ pub(crate) fn guest(code: Assembler, data: &[u8]) -> Program {
     Program::assemble(memory, range, CODE, 0x7fff_0000, Vec::new())
 }
 
-/// Reads claim words, their number, a hint, its image and its code, writes fresh memory on both sides of its image, and
+/// Reads claim words, their number, hints of both hashes, its image and its code, writes fresh memory on both sides of its image, and
 /// exits with claim word 1.
 pub(crate) fn program() -> Program {
     let mut code = Assembler::new(CODE);
@@ -42,12 +49,17 @@ pub(crate) fn program() -> Program {
         code.li(A0, DATA + 32).addiu(A1, ZERO, index);
         code.li(V0, syscall::HINT_BLAKE3).word(SYSCALL);
     }
+    for index in [0, 7, 8, 23] {
+        code.li(A0, DATA + 64).addiu(A1, ZERO, index);
+        code.li(V0, syscall::HINT_SHA256).word(SYSCALL);
+    }
     code.li(A0, 0).li(V0, syscall::CLAIM).word(SYSCALL);
     code.li(A0, 1).li(V0, syscall::CLAIM).word(SYSCALL);
     code.mov(A0, V0).li(V0, syscall::EXIT).word(SYSCALL);
-    let mut data = [0; 64];
+    let mut data = [0; 96];
     data[3] = 9;
-    data[32..].copy_from_slice(&Preimages::new().insert(PREIMAGE));
+    data[32..64].copy_from_slice(&Preimages::new().insert(PREIMAGE));
+    data[64..].copy_from_slice(&LINK.digest());
     guest(code, &data)
 }
 
@@ -55,6 +67,7 @@ pub(crate) fn program() -> Program {
 pub(crate) fn inputs_of(claim: &[u32]) -> Inputs {
     let mut preimages = Preimages::new();
     preimages.insert(PREIMAGE);
+    preimages.insert_sha256(LINK);
     Inputs {
         claim: ClaimWords::new(claim.to_vec()).expect("few words"),
         preimages: preimages.into(),

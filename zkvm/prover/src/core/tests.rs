@@ -48,7 +48,7 @@ fn prove(program: &zkvm_emulator::Program, inputs: &Inputs) -> Proven {
     }
 }
 
-/// An honest proof of the run that accepts: several Cpu shards, Static, Hint.
+/// An honest proof of the run that accepts: several Cpu shards, Static, Hint, Sha256.
 fn honest() -> &'static Proven {
     static PROVEN: OnceLock<Proven> = OnceLock::new();
     PROVEN.get_or_init(|| prove(&program(), &inputs()))
@@ -107,7 +107,7 @@ fn an_accepting_run_is_proven() {
     assert_eq!(proven.vk().program, program().digest());
     let tables: Vec<_> = proven.proof.shards.iter().map(|shard| shard.table).collect();
     assert!(tables.starts_with(&[TableId::Cpu, TableId::Cpu]));
-    assert!(tables.ends_with(&[TableId::Static, TableId::Hint]));
+    assert!(tables.ends_with(&[TableId::Static, TableId::Hint, TableId::Sha256]));
 }
 
 #[test]

@@ -120,19 +120,24 @@ fn constrain(
     let key = choose_key(builder, &table, keys);
     builder.verify_proof::<C>(&targets.leaf, &key, leaf_common);
 
-    // Order: Cpu after Cpu, Static once after Cpu, Memory after Static or Memory, Hint after all but Cpu.
-    let [cpu, fixed, memory, _] = table;
+    // Order: Cpu after Cpu, Static once after Cpu, Memory after Static or Memory, Hint after those or Hint, Sha256 after
+    // all but Cpu.
+    let [cpu, fixed, memory, ..] = table;
     let first = builder.not(continues);
     let not_cpu = builder.not(cpu);
     builder.assert_zero_if(first, not_cpu.target);
     let last = one_hot(builder, before[acc::LAST_TABLE]);
     let not_after_cpu = builder.not(last[0]);
-    let after_cpu_or_hint = builder.add(last[0].target, last[3].target);
-    let forbidden = [
+    let mut one_of = |tables: &[TableId]| {
+        let bits = tables.iter().map(|id| last[*id as usize].target);
+        builder.add_many(bits)
+    };
+    let forbidden: [Target; TableId::ALL.len()] = [
         not_after_cpu.target,
         not_after_cpu.target,
-        after_cpu_or_hint,
-        last[0].target,
+        one_of(&[TableId::Cpu, TableId::Hint, TableId::Sha256]),
+        one_of(&[TableId::Cpu, TableId::Sha256]),
+        one_of(&[TableId::Cpu]),
     ];
     for (bit, forbidden) in table.into_iter().zip(forbidden) {
         let here = builder.and(continues, bit);

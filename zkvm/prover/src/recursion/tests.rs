@@ -56,13 +56,16 @@ fn memory() -> Table {
     b.build()
 }
 
-fn hint() -> Table {
-    let mut b = TableBuilder::new(TableId::Hint, 1, 0, 0);
+fn hint(id: TableId) -> Table {
+    let mut b = TableBuilder::new(id, 1, 0, 0);
     b.assert_zero("bool", b.local(0).boolean());
     b.build()
 }
 
-static TABLES: LazyLock<[Table; 4]> = LazyLock::new(|| [cpu(0), fixed(), memory(), hint()]);
+static TABLES: LazyLock<[Table; TableId::ALL.len()]> = LazyLock::new(|| {
+    let [hint, sha256] = [TableId::Hint, TableId::Sha256].map(hint);
+    [cpu(0), fixed(), memory(), hint, sha256]
+});
 
 fn f(value: u64) -> F {
     F::from_canonical_u64(value)
@@ -115,8 +118,8 @@ fn memory_shard(before: u64, after: u64) -> Committed<'static> {
     Committed::new(&TABLES[2], vec![], vec![column], vec![f(before), f(after)])
 }
 
-fn hint_shard() -> Committed<'static> {
-    Committed::new(&TABLES[3], vec![], vec![vec![F::ONE; 128]], vec![])
+fn hint_shard(id: TableId) -> Committed<'static> {
+    Committed::new(&TABLES[id as usize], vec![], vec![vec![F::ONE; 128]], vec![])
 }
 
 fn prove(committed: &Committed<'_>, logup: Logup) -> ShardProof {
@@ -142,7 +145,7 @@ fn plan() -> Plan<'static> {
 
 static SET: LazyLock<CircuitSet> = LazyLock::new(|| CircuitSet::build(&plan()).unwrap());
 
-/// A run of five shards, its leaves, and the accumulator after each.
+/// A run of six shards, its leaves, and the accumulator after each.
 struct Run {
     header: HashOut<F>,
     logup: Logup,
@@ -166,9 +169,11 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
         status: Status::Accepted,
         steps: STEPS,
     };
+    let hints = [TableId::Hint, TableId::Sha256].map(hint_shard);
     let shards = Vec::from(cpu)
         .into_iter()
-        .chain([fixed, memory_shard(511, 600), hint_shard()]);
+        .chain([fixed, memory_shard(511, 600)])
+        .chain(hints);
     let shards: Vec<Committed<'_>> = shards.collect();
     let header = header_hash(key.digest(), &statement, &[F::ZERO; 3], shards.len());
     let hash = shards.iter().fold(header, |h, c| {
@@ -347,11 +352,11 @@ fn leaf_closes_the_padding_of_final_polynomials() {
 
 #[test]
 fn account_agrees_with_the_native_one() {
-    let account = &RUN.accumulators[4].public_inputs;
-    assert_eq!(account[layout::SHARDS], f(5));
-    assert_eq!(account[layout::ROWS], f(128 + 256 + 512 + 128 + 128));
+    let account = &RUN.accumulators[5].public_inputs;
+    assert_eq!(account[layout::SHARDS], f(6));
+    assert_eq!(account[layout::ROWS], f(128 + 256 + 512 + 128 + 128 + 128));
     assert_eq!(account[layout::MEMORY], f(600));
-    assert_eq!(account[layout::LAST_TABLE], f(3));
+    assert_eq!(account[layout::LAST_TABLE], f(4));
     RUN.verify(&RUN.proof()).unwrap();
     let bytes = RUN.proof().encode();
     assert_eq!(CompressedProof::decode(&bytes).unwrap(), RUN.proof());
@@ -363,24 +368,41 @@ fn account_agrees_with_the_native_one() {
 
 #[test]
 fn fold_refuses_shards_out_of_order() {
-    let [first, second, fixed, memory, hint] = &RUN.leaves[..] else {
-        unreachable!("five shards")
+    let [first, second, fixed, memory, hint, sha256] = &RUN.leaves[..] else {
+        unreachable!("six shards")
     };
     for (what, shards, leaf) in [
         ("Static first", 0, fixed),
         ("Memory first", 0, memory),
         ("Hint first", 0, hint),
+        ("Sha256 first", 0, sha256),
         ("Cpu repeated", 1, first),
         ("Memory after Cpu", 2, memory),
         ("Hint after Cpu", 2, hint),
+        ("Sha256 after Cpu", 2, sha256),
         ("Cpu after Static", 3, second),
         ("Static twice", 3, fixed),
         ("Memory repeated", 4, memory),
         ("Static after Memory", 4, fixed),
         ("Memory after Hint", 5, memory),
         ("Cpu after Hint", 5, second),
+        ("Static after Hint", 5, fixed),
+        ("Hint after Sha256", 6, hint),
+        ("Memory after Sha256", 6, memory),
+        ("Static after Sha256", 6, fixed),
+        ("Cpu after Sha256", 6, second),
     ] {
         assert!(!RUN.follows(shards, leaf), "{what}");
+    }
+    // What may follow although it did not here; a verifier refuses it for another h.
+    for (what, shards, leaf) in [
+        ("Hint after Static", 3, hint),
+        ("Sha256 after Static", 3, sha256),
+        ("Sha256 after Memory", 4, sha256),
+        ("Hint after Hint", 5, hint),
+        ("Sha256 after Sha256", 6, sha256),
+    ] {
+        assert!(RUN.follows(shards, leaf), "{what}");
     }
 }
 
@@ -444,7 +466,7 @@ fn fold_refuses_foreign_accumulators() {
 
 #[test]
 fn final_check_refuses_runs_cut_short() {
-    for accumulator in &RUN.accumulators[..4] {
+    for accumulator in &RUN.accumulators[..5] {
         assert!(RUN.verify(&RUN.compressed(accumulator)).is_err());
     }
     // A shard left out: the fold goes along, but h and so beta and gamma are others.

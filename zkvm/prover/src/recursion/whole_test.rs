@@ -12,7 +12,7 @@ use crate::core::{Options, prove_core};
 use crate::key::ProvingKey;
 
 #[test]
-#[ignore = "builds five circuits of 2^14 and 2^13 gates"]
+#[ignore = "builds six circuits of 2^14 and 2^13 gates"]
 fn whole_run_becomes_one_proof() {
     let time = |what: &str, since: Instant| println!("{what}: {:.2} s", since.elapsed().as_secs_f64());
     let options = Options {

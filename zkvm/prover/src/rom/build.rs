@@ -70,7 +70,7 @@ impl Sequence {
     fn push(&mut self, mut flags: Flags, d: u8, a: u8, (b, imm): (u8, u32), tgt: u64) -> &mut Self {
         assert!(d != 0 && d < 64, "destination r{d}");
         assert!(
-            b == 0 || imm == 0 || flags.any(Flags::STORES),
+            b == 0 || imm == 0 || flags.any(Flags::STORES | Flags::HINT),
             "y may not be a word"
         );
         if self.rows.is_empty() && self.has_entry {
@@ -105,6 +105,11 @@ impl Sequence {
     /// `d = a`.
     pub(super) fn copy(&mut self, d: u8, a: u8) -> &mut Self {
         self.op(Flags::ADD, d, a, Imm(0))
+    }
+
+    /// `d` = the word of number `b + imm` of hints at `a`. What stands before sees to it that `b` is small.
+    pub(super) fn hint(&mut self, d: u8, a: u8, b: u8, imm: u32) -> &mut Self {
+        self.push(Flags::HINT, d, a, (b, imm), 0)
     }
 
     /// `d` = memory at `a + imm`.

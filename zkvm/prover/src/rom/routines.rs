@@ -3,7 +3,8 @@
 //! A routine of an alternative checks that the trap it stands for is due, and is dead if it is not.
 
 use zkvm_air::machine::{
-    CLAIM_COUNT_INDEX, DEAD, END_ACCEPTED, END_REJECTED, FETCH_FAULT, Flags, HEAP, KEY_ROUTINES, T0, TLS,
+    CLAIM_COUNT_INDEX, DEAD, END_ACCEPTED, END_REJECTED, FETCH_FAULT, Flags, HEAP, HINT_BLAKE3_INDEX,
+    HINT_SHA256_INDEX, KEY_ROUTINES, T0, TLS,
 };
 use zkvm_emulator::CodeRange;
 use zkvm_emulator::state::HEAP_END;
@@ -76,10 +77,12 @@ fn push_fetch_fault(rom: &mut Vec<RomRow>, code: CodeRange) {
 /// Dispatch by comparison, the calls of proven programs first: it is as short as they need.
 fn push_syscall(rom: &mut Vec<RomRow>) {
     let mut s = Sequence::new(SYSCALL);
-    let (hint, claim, write, mmap) = (s.label(), s.label(), s.label(), s.label());
+    let (hint_blake3, hint_sha256) = (s.label(), s.label());
+    let (claim, write, mmap) = (s.label(), s.label(), s.label());
     let (exit, set_thread_area) = (s.label(), s.label());
     for (number, handler) in [
-        (syscall::HINT_BLAKE3, hint),
+        (syscall::HINT_BLAKE3, hint_blake3),
+        (syscall::HINT_SHA256, hint_sha256),
         (syscall::CLAIM, claim),
         (syscall::WRITE, write),
         (syscall::MMAP, mmap),
@@ -114,13 +117,18 @@ fn push_syscall(rom: &mut Vec<RomRow>) {
         s.set(V0, value).set(A3, u32::from(!ok)).last();
     }
 
-    s.bind(hint);
-    s.when(GE, A1, Imm(syscall::HINT_BLAKE3_WORDS), END_REJECTED);
-    // Rotated right by 5, a key that is no multiple of 32 is 2^27 or more.
-    s.op(Flags::LO | Flags::HI | Flags::SHIFT, T0, A0, Imm(5));
-    s.op(Flags::SUB, T0, T0, Imm(ADDRESS_START / 32));
-    s.when(GE, T0, Imm((ADDRESS_END - ADDRESS_START) / 32), END_REJECTED);
-    s.op(Flags::HINT, V0, A0, Reg(A1)).set(A3, 0).last();
+    for (hint, words, first) in [
+        (hint_blake3, syscall::HINT_BLAKE3_WORDS, HINT_BLAKE3_INDEX),
+        (hint_sha256, syscall::HINT_SHA256_WORDS, HINT_SHA256_INDEX),
+    ] {
+        s.bind(hint);
+        s.when(GE, A1, Imm(words), END_REJECTED);
+        // Rotated right by 5, a key that is no multiple of 32 is 2^27 or more.
+        s.op(Flags::LO | Flags::HI | Flags::SHIFT, T0, A0, Imm(5));
+        s.op(Flags::SUB, T0, T0, Imm(ADDRESS_START / 32));
+        s.when(GE, T0, Imm((ADDRESS_END - ADDRESS_START) / 32), END_REJECTED);
+        s.hint(V0, A0, A1, first).set(A3, 0).last();
+    }
 
     s.bind(claim);
     s.set(T0, CLAIM_COUNT_INDEX).op(Flags::CLAIM, T0 + 1, T0, Imm(0));

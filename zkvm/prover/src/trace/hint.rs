@@ -6,76 +6,14 @@
 //!
 //! What is filled here is checked by nobody but the proof itself: an error can only make a proof fail.
 
-use std::collections::HashMap;
-
 use plonky2::field::types::Field;
 use zkvm_air::F;
 use zkvm_air::tables::hint::{WIDTH, compression as hash, reads};
 use zkvm_emulator::Preimages;
 
 use super::counts::Counts;
-
-/// One call of `hint_blake3` that was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HintCall {
-    /// The Cpu row's clk, from 1.
-    pub clk: u64,
-    /// Where the digest lies: a multiple of 32.
-    pub key: u32,
-    /// The word asked for, below 16.
-    pub index: u32,
-    /// The digest as memory holds it: eight big-endian words from `key` on.
-    pub digest_words: [u32; 8],
-    /// When each word was last accessed (0: never), less than 4 clk + 2; of no meaning for words of code.
-    pub old_ts: [u64; 8],
-    /// Which of the words are words of code.
-    pub in_code: [bool; 8],
-}
-
-/// A call that the table has no row for: it was not made by a run of the machine.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum HintTraceError {
-    /// The preimage is unknown.
-    #[error("call at clk {clk}: no preimage of the digest at {key:#x}")]
-    NoPreimage {
-        /// The call's clk.
-        clk: u64,
-        /// Where the digest lies.
-        key: u32,
-    },
-    /// The key is not aligned.
-    #[error("call at clk {clk}: expected a key that is a multiple of 32, got {got:#x}")]
-    Key {
-        /// The call's clk.
-        clk: u64,
-        /// The key.
-        got: u32,
-    },
-    /// The block has no such word.
-    #[error("call at clk {clk}: expected an index below 16, got {got}")]
-    Index {
-        /// The call's clk.
-        clk: u64,
-        /// The index.
-        got: u32,
-    },
-    /// A word was last accessed after the call, or longer ago than two half words can tell.
-    #[error("call at clk {clk}: expected an access before it and within 2^32 slots, got {got}")]
-    OldTs {
-        /// The call's clk.
-        clk: u64,
-        /// The old time stamp.
-        got: u64,
-    },
-    /// A word that is said to be code is none.
-    #[error("call at clk {clk}: expected a word of code, got {got:#x}")]
-    Code {
-        /// The call's clk.
-        clk: u64,
-        /// The word's address.
-        got: u32,
-    },
-}
+pub use super::reads::{HintCall, HintTraceError};
+use super::reads::{deal, distinct, fill, preimage_of};
 
 /// A distinct block that was asked for.
 #[derive(Clone)]
@@ -102,43 +40,26 @@ pub fn traces(
     max_log_height: usize,
     counts: &mut Counts,
 ) -> Result<Vec<Vec<Vec<F>>>, HintTraceError> {
-    assert!(
-        max_log_height >= 4 && max_log_height >= min_log_height,
-        "heights of Hint: {min_log_height}..={max_log_height}"
-    );
     let compressions = compressions(calls, preimages)?;
-    let height = 1usize << max_log_height;
-    let mut calls = calls.chunks(height);
-    let mut compressions = compressions.chunks(height / hash::ROWS);
-    let mut traces = Vec::new();
-    loop {
-        let (calls, compressions) = (
-            calls.next().unwrap_or_default(),
-            compressions.next().unwrap_or_default(),
-        );
-        let rows = calls.len().max(compressions.len() * hash::ROWS);
-        if rows == 0 {
-            return Ok(traces);
-        }
-        let height = rows.next_power_of_two().max(1 << min_log_height);
-        let mut trace = vec![vec![F::ZERO; height]; WIDTH];
-        for (i, compression) in compressions.iter().enumerate() {
-            fill_compression(&mut trace, hash::ROWS * i, compression, counts, &mut honest);
-        }
-        for (row, call) in calls.iter().enumerate() {
-            fill_read(&mut trace, row, call, preimages, code_start, counts)?;
-        }
-        traces.push(trace);
-    }
-}
-
-/// The 32 bytes of eight big-endian words.
-fn digest_bytes(words: &[u32; 8]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
-        chunk.copy_from_slice(&word.to_be_bytes());
-    }
-    bytes
+    let heights = (min_log_height, max_log_height);
+    deal(
+        calls,
+        &compressions,
+        hash::ROWS,
+        heights,
+        |height, calls, compressions| {
+            let mut trace = vec![vec![F::ZERO; height]; WIDTH];
+            for (i, compression) in compressions.iter().enumerate() {
+                fill_compression(&mut trace, hash::ROWS * i, compression, counts, &mut honest);
+            }
+            for (row, call) in calls.iter().enumerate() {
+                let preimage = preimage_of(call, |digest| preimages.get(digest))?;
+                let answer = u32::from_be_bytes(block_word(preimage, call.index as usize));
+                fill(&mut trace, reads::START, row, call, answer, code_start, counts)?;
+            }
+            Ok(trace)
+        },
+    )
 }
 
 /// Word `index` of a block, big-endian.
@@ -146,39 +67,14 @@ fn block_word(block: &[u8; 64], index: usize) -> [u8; 4] {
     std::array::from_fn(|i| block[4 * index + i])
 }
 
-fn preimage_of(call: &HintCall, preimages: &Preimages) -> Result<[u8; 64], HintTraceError> {
-    preimages
-        .get(&digest_bytes(&call.digest_words))
-        .copied()
-        .ok_or(HintTraceError::NoPreimage {
-            clk: call.clk,
-            key: call.key,
-        })
-}
-
 /// The distinct digests in the order of their first call.
 fn compressions(calls: &[HintCall], preimages: &Preimages) -> Result<Vec<Compression>, HintTraceError> {
-    let mut list: Vec<Compression> = Vec::new();
-    let mut places: HashMap<[u32; 8], usize> = HashMap::new();
-    for call in calls {
-        let place = match places.get(&call.digest_words) {
-            Some(&place) => place,
-            None => {
-                list.push(Compression {
-                    preimage: preimage_of(call, preimages)?,
-                    asked: [0; 16],
-                });
-                places.insert(call.digest_words, list.len() - 1);
-                list.len() - 1
-            }
-        };
-        let asked = list[place].asked.get_mut(call.index as usize);
-        *asked.ok_or(HintTraceError::Index {
-            clk: call.clk,
-            got: call.index,
-        })? += 1;
-    }
-    Ok(list)
+    let asked = distinct(calls)?.into_iter();
+    let compression = |(call, asked)| {
+        let preimage = *preimage_of(call, |digest| preimages.get(digest))?;
+        Ok(Compression { preimage, asked })
+    };
+    asked.map(compression).collect()
 }
 
 /// A value of a compression that the filler is about to use: tests put others in its place, to see them refused.
@@ -330,56 +226,6 @@ fn fill_compression(
     for (column, word) in trace[hash::DIGEST..].iter_mut().zip(digest) {
         column[start..start + hash::ROWS].fill(F::from_canonical_u32(word));
     }
-}
-
-fn fill_read(
-    trace: &mut [Vec<F>],
-    row: usize,
-    call: &HintCall,
-    preimages: &Preimages,
-    code_start: u32,
-    counts: &mut Counts,
-) -> Result<(), HintTraceError> {
-    let clk = call.clk;
-    if !call.key.is_multiple_of(32) {
-        return Err(HintTraceError::Key { clk, got: call.key });
-    }
-    let answer = block_word(&preimage_of(call, preimages)?, call.index as usize);
-    let mut set = |column: usize, value: u64| trace[column][row] = F::from_canonical_u64(value);
-    set(reads::READ, 1);
-    set(reads::CLK, clk);
-    set(reads::INDEX, u64::from(call.index));
-    set(reads::ANSWER, u64::from(u32::from_be_bytes(answer)));
-    let (lo, hi) = ((call.key as u16) >> 5, (call.key >> 16) as u16);
-    let mut halves = vec![(reads::KEY_LO, lo), (reads::KEY_HI, hi)];
-    let ts = 4 * clk + reads::SLOT;
-    for j in 0..8 {
-        let column = reads::WORDS + reads::WORD_WIDTH * j;
-        set(column + reads::VALUE, u64::from(call.digest_words[j]));
-        let mut age = 0;
-        if call.in_code[j] {
-            let got = call.key + 4 * j as u32;
-            let place = got.checked_sub(code_start).map(|bytes| bytes as usize / 4);
-            *place
-                .and_then(|place| counts.code.get_mut(place))
-                .ok_or(HintTraceError::Code { clk, got })? += 1;
-            set(column + reads::CODE, 1);
-        } else {
-            let got = call.old_ts[j];
-            age = ts
-                .checked_sub(1)
-                .and_then(|before| before.checked_sub(got))
-                .and_then(|age| u32::try_from(age).ok())
-                .ok_or(HintTraceError::OldTs { clk, got })?;
-        }
-        halves.push((column + reads::AGE_LO, age as u16));
-        halves.push((column + reads::AGE_HI, (age >> 16) as u16));
-    }
-    for (column, half) in halves {
-        counts.count_u16(half);
-        set(column, u64::from(half));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Runs ROM rows.
 
 use zkvm_air::machine::{
-    CLAIM_COUNT_INDEX, END_ACCEPTED, END_REJECTED, Flags, HEAP, HI, KEY_ALTERNATIVE, KEY_STEP, LINK, LO,
-    REGISTERS, SLOT_A, SLOT_B, SLOT_D, SLOT_M, TLS,
+    CLAIM_COUNT_INDEX, END_ACCEPTED, END_REJECTED, Flags, HEAP, HI, HINT_BLAKE3_INDEX, HINT_SHA256_INDEX,
+    KEY_ALTERNATIVE, KEY_STEP, LINK, LO, REGISTERS, SLOT_A, SLOT_B, SLOT_D, SLOT_M, TLS,
 };
 use zkvm_emulator::state::{self, WORDS};
 use zkvm_emulator::step::is_valid_address;
-use zkvm_emulator::{CodeRange, Inputs, Program, Status};
+use zkvm_emulator::syscall::{HINT_BLAKE3_WORDS, HINT_SHA256_WORDS};
+use zkvm_emulator::{CodeRange, HintHash, Inputs, Program, Status};
 
 use super::memory::{Cell, Ram};
 use super::micro::{AT_ACCEPTED, AT_DEAD, AT_REJECTED, Kind, Micro, Micros, NO_ROW};
@@ -54,16 +55,20 @@ pub enum ExecError {
         count: u32,
     },
     /// A hint is read past the end of its preimage.
-    #[error("row {clk} reads word {index} of a preimage, expected less than 16")]
+    #[error(
+        "row {clk} reads word {index} of hints, expected less than 16 for BLAKE3, or 32 to 55 for SHA-256"
+    )]
     NoHintWord {
         /// The row's number.
         clk: u64,
-        /// The index.
-        index: u32,
+        /// The index as bus Hint has it.
+        index: u64,
     },
     /// Nobody gave the preimage that a hint reads.
-    #[error("row {clk} reads the preimage of the digest at {key:#010x}, which is not known")]
+    #[error("row {clk} reads the {hash} preimage of the digest at {key:#010x}, which is not known")]
     MissingPreimage {
+        /// Of which hash.
+        hash: HintHash,
         /// The row's number.
         clk: u64,
         /// Address of the digest.
@@ -383,7 +388,7 @@ impl Executor {
                     }
                 };
             }
-            Kind::Hint => row.c = self.hint(row.clk, a, y)?,
+            Kind::Hint => row.c = self.hint(row.clk, a, row.y)?,
         }
         Ok(())
     }
@@ -454,10 +459,20 @@ impl Executor {
     }
 
     #[cold]
-    fn hint(&mut self, clk: u64, key: u32, index: u32) -> Result<u32, ExecError> {
-        if index >= 16 {
-            return Err(ExecError::NoHintWord { clk, index });
-        }
+    fn hint(&mut self, clk: u64, key: u32, index: u64) -> Result<u32, ExecError> {
+        // Where the hash's words stand among those of `Preimages::hint`.
+        let hashes = [
+            (HintHash::Blake3, HINT_BLAKE3_INDEX, HINT_BLAKE3_WORDS, 8),
+            (HintHash::Sha256, HINT_SHA256_INDEX, HINT_SHA256_WORDS, 0),
+        ];
+        let word_of = |(hash, first, words, place): (HintHash, u32, u32, usize)| {
+            let index = index.checked_sub(u64::from(first))?;
+            (index < u64::from(words)).then_some((hash, index as u32, place + index as usize))
+        };
+        let (hash, index, place) = hashes
+            .into_iter()
+            .find_map(word_of)
+            .ok_or(ExecError::NoHintWord { clk, index })?;
         if key & 31 != 0 || !is_valid_address(key) {
             return Err(ExecError::NoWord { clk, address: key });
         }
@@ -466,11 +481,11 @@ impl Executor {
         for (bytes, address) in digest.chunks_exact_mut(4).zip(addresses) {
             bytes.copy_from_slice(&self.ram.peek(address).value.to_be_bytes());
         }
-        let preimage = *self
+        let preimage = self
             .inputs
             .preimages
-            .get(&digest)
-            .ok_or(ExecError::MissingPreimage { clk, key })?;
+            .hint(hash, &digest)
+            .ok_or(ExecError::MissingPreimage { hash, clk, key })?;
         let reads = addresses.map(|address| {
             if self.micros.code.contains(address) {
                 self.code_counts[(address - self.micros.code.start) as usize / 4] += 1;
@@ -488,9 +503,9 @@ impl Executor {
                 from_code: false,
             }
         });
-        let at = 4 * index as usize;
-        let word = u32::from_be_bytes([preimage[at], preimage[at + 1], preimage[at + 2], preimage[at + 3]]);
+        let word = preimage[place];
         self.hints.push(HintCall {
+            hash,
             clk,
             key,
             index,

@@ -10,6 +10,8 @@ mod micro;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use zkvm_emulator::HintHash;
+
 pub use executor::{CLK_END, Choice, ExecError, Executor};
 
 /// What the CPU table needs of one micro-instruction.
@@ -122,19 +124,21 @@ pub struct HintRead {
     pub from_code: bool,
 }
 
-/// One HINT row as the Hint table needs it. Its reads have timestamp `4 clk + SLOT_M`.
+/// One HINT row as the tables of hints need it. Its reads have timestamp `4 clk + SLOT_M`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HintCall {
+    /// Of which hash the preimage is.
+    pub hash: HintHash,
     /// The row's number.
     pub clk: u64,
     /// Address of the digest, a multiple of 32.
     pub key: u32,
-    /// Index of the word that is read.
+    /// Index of the word that is read, within the preimage.
     pub index: u32,
     /// The word.
     pub word: u32,
     /// The digest's words at `key`, `key + 4`, …, as memory holds them (big-endian).
     pub digest: [HintRead; 8],
-    /// The preimage.
-    pub preimage: [u8; 64],
+    /// The preimage, as [`zkvm_emulator::Preimages::hint`] gives it: chaining value (0 for BLAKE3), block.
+    pub preimage: [u32; 24],
 }

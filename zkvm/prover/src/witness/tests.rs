@@ -6,7 +6,7 @@ use std::path::Path;
 use zkvm_air::machine::{Flags, KEY_ALTERNATIVE, SLOT_A, SLOT_B, SLOT_D, SLOT_M};
 use zkvm_emulator::step::MemoryView;
 use zkvm_emulator::{
-    ClaimWords, Inputs, Instruction, Machine, Operation, Preimages, Program, Silent, State, Status,
+    ClaimWords, HintHash, Inputs, Instruction, Machine, Operation, Preimages, Program, Silent, State, Status,
     StepClass, StepInput, Stop, step,
 };
 
@@ -16,10 +16,10 @@ use crate::rom::Rom;
 #[path = "../../../emulator/tests/it/words.rs"]
 pub(crate) mod words;
 
-use words::{known_preimage, random_program};
+use words::{known_link, known_preimage, random_program};
 
 /// Rows until the next instruction is due or the run has ended.
-fn instruction(executor: &mut Executor, rows: &mut Vec<Row>) -> Result<(), ExecError> {
+pub(crate) fn instruction(executor: &mut Executor, rows: &mut Vec<Row>) -> Result<(), ExecError> {
     while let Some(row) = executor.next_row()? {
         rows.push(row);
         if executor.state().entry {
@@ -54,6 +54,16 @@ pub(crate) fn guest(name: &str) -> Program {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../guests/elf/{name}.elf"));
     let elf = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Program::from_elf(&elf).unwrap()
+}
+
+/// A claim of rust-sha256-walk about a message of so many bytes, with this word added to the right one.
+pub(crate) fn message(length: usize, index: u32, wrong: u32) -> Inputs {
+    let message: Vec<u8> = (0..length).map(|i| (i as u8).wrapping_mul(37) ^ 0x5a).collect();
+    let mut preimages = Preimages::new();
+    let mut claim = words_of(&preimages.insert_sha256_message(&message));
+    let word = words_of(&message)[index as usize];
+    claim.extend([index, word.wrapping_add(wrong)]);
+    Inputs::new(ClaimWords::new(claim).unwrap(), preimages)
 }
 
 fn words_of(bytes: &[u8]) -> Vec<u32> {
@@ -147,6 +157,10 @@ fn guests_run_as_in_the_emulator() {
         compare_guest("rust-blake3-walk", wrong, LIMIT).2,
         Status::Rejected
     );
+    for (wrong, expected) in [(0, Status::Accepted), (1, Status::Rejected)] {
+        let (.., status) = compare_guest("rust-sha256-walk", message(200, 17, wrong), LIMIT);
+        assert_eq!(status, expected);
+    }
     compare_guest("rust-fibonacci", claim(&[20_000, 7]), LIMIT);
     compare_guest("c-sha256", claim(&[0, 0, 0, 0, 0, 0, 0, 0, 4000]), LIMIT);
     compare_guest("c-instructions", claim(&[]), LIMIT);
@@ -165,11 +179,12 @@ struct Seen {
 pub(crate) fn random_inputs() -> Inputs {
     let mut preimages = Preimages::new();
     preimages.insert(known_preimage().0);
+    preimages.insert_sha256(known_link());
     Inputs::new(ClaimWords::new(vec![0xdead_beef, 1, 2]).unwrap(), preimages)
 }
 
 /// What the step from here is, by the reference.
-fn class(machine: &mut Machine, inputs: &Inputs) -> Option<(StepClass, Option<Operation>)> {
+pub(crate) fn class(machine: &mut Machine, inputs: &Inputs) -> Option<(StepClass, Option<Operation>)> {
     let before = State {
         words: *machine.words(),
         root: [0; 32],
@@ -389,7 +404,12 @@ fn accesses_form_chains() {
                 access(0, hint.key + 4 * i, read.word, read.ts, read.word, ts + SLOT_M);
                 digest.extend(read.word.to_be_bytes());
             }
-            assert_eq!(blake3::hash(&hint.preimage).as_bytes().as_slice(), digest);
+            let block: Vec<u8> = hint.preimage[8..]
+                .iter()
+                .flat_map(|word| word.to_be_bytes())
+                .collect();
+            assert_eq!(hint.hash, HintHash::Blake3);
+            assert_eq!(blake3::hash(&block).as_bytes().as_slice(), digest);
         }
         claims += u32::from(entry.flags.any(Flags::CLAIM));
         access(1, entry.d.into(), row.d_old, row.d_ts, row.c, ts + SLOT_D);
@@ -404,6 +424,64 @@ fn accesses_form_chains() {
         }
     }
     assert!(last.is_empty());
+}
+
+/// The hints of a guest that walks a message: in order, each answered out of the digest that memory holds.
+#[test]
+fn sha256_hints_are_those_of_the_message() {
+    let program = guest("rust-sha256-walk");
+    let rom = Rom::new(&program);
+    let inputs = message(200, 17, 0);
+    let mut executor = Executor::new(&program, &rom, inputs.clone());
+    let rows = executor.segment(usize::MAX).unwrap().rows;
+    assert_eq!(executor.status(), Status::Accepted);
+    // Four blocks with their padding.
+    assert_eq!(executor.hints().len(), 4 * 24);
+    let asked = rows
+        .iter()
+        .filter(|row| rom.rows()[row.rom as usize].flags.any(Flags::HINT));
+    for (row, hint) in asked.zip(executor.hints()) {
+        assert_eq!(hint.hash, HintHash::Sha256);
+        assert_eq!((hint.clk, hint.key, hint.word), (row.clk, row.a, row.c));
+        assert_eq!(u64::from(hint.index) + 32, row.y);
+        assert_eq!(hint.word, hint.preimage[hint.index as usize]);
+        let digest: Vec<u8> = hint
+            .digest
+            .iter()
+            .flat_map(|read| read.word.to_be_bytes())
+            .collect();
+        let link = inputs.preimages.get_sha256(&digest.try_into().unwrap()).unwrap();
+        assert_eq!(hint.preimage, link.words());
+    }
+}
+
+/// What is no hint of its hash: word 24, a key between leaves, a key outside memory; and what is no hint at all.
+#[test]
+fn bad_sha256_hints_end_as_the_emulator_says() {
+    let code = [0x2402_232b, 0x0000_000c, 0x0000_000d]; // li v0, 9003; syscall; break
+    let leaf = 0x5_0000;
+    for (key, index) in [
+        (leaf, 24),
+        (leaf, u32::MAX - 31),
+        (leaf, u32::MAX),
+        (leaf + 4, 0),
+        (leaf + 31, 23),
+        (0, 0),
+        (4064, 0),
+        (0x8000_0000, 0),
+        (0xffff_ffe0, 0),
+    ] {
+        let (result, executor) = run_words(&code, key, index, random_inputs());
+        assert_eq!((result, executor.steps()), (Ok(()), 2), "{key:#x} {index}");
+        assert_eq!(executor.status(), Status::Rejected);
+        assert!(executor.hints().is_empty());
+    }
+    // A leaf whose preimage is known of the other hash only: nobody knows this step.
+    for key in [0x1000, leaf] {
+        let (result, _) = run_words(&code, key, 23, random_inputs());
+        let (hash, clk) = (HintHash::Sha256, 9);
+        assert_eq!(result, Err(ExecError::MissingPreimage { hash, clk, key }));
+    }
 }
 
 /// A program of these words at 0x20000 with r4 = `a0`, r5 = `a1`.

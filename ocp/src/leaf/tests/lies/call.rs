@@ -74,23 +74,25 @@ impl Liar<'_> {
             let input = self.honest(Some(Operation::Syscall), class);
             let mut fake = input.clone();
             // Answered as an unknown call would be, but with success; a hint needs a preimage that agrees.
-            let mut preimage = [0; 64];
-            self.rng.fill(&mut preimage[..]);
-            fake.leaf = *blake3::hash(&preimage).as_bytes();
+            let asked = Call::from_number(input.before.reg(2)).hint();
+            let (digest, words) = preimage(self.rng, asked.map_or(HintHash::Blake3, |(hash, _)| hash));
+            fake.leaf = digest;
             let addr = step::address(&input.before, class, input.instr);
             fake.before.root = merkle::path(&fake.leaf, merkle::leaf_index(addr), &fake.siblings)[DEPTH];
             let mut as_unknown = fake.clone();
             as_unknown.before.set_reg(2, 0);
             let outcome = step::execute(&as_unknown, StepClass::SyscallErr);
-            let at = 4 * (input.before.reg(5) & 15) as usize;
+            let at = input.before.reg(5) as usize % 16;
             let lie = self.record(&fake, class, |opening, out| {
                 opening.class = StepClass::SyscallOk.nibble();
                 (opening.old_leaf, opening.siblings) = (fake.leaf, fake.siblings);
-                for (word, bytes) in opening.hint[8..].iter_mut().zip(preimage.chunks_exact(4)) {
-                    *word = u32::from_be_bytes(bytes.try_into().unwrap());
-                }
+                opening.hint = words;
                 *out = outcome;
-                out.value = u32::from_be_bytes(preimage[at..at + 4].try_into().unwrap());
+                out.value = if asked == Call::HintSha256.hint() {
+                    words[at]
+                } else {
+                    words[8 + at]
+                };
                 out.new_word = merkle::leaf_word(&fake.leaf, addr);
             });
             self.tell(format!("{class:?} ignored"), &lie, leaf(LeafId::Syscall(rule)));
@@ -123,6 +125,7 @@ impl Liar<'_> {
                     syscall::MMAP,
                     syscall::MMAP2,
                     syscall::HINT_BLAKE3,
+                    syscall::HINT_SHA256,
                     syscall::CLAIM,
                 ]
                 .contains(&number)
@@ -139,25 +142,31 @@ impl Liar<'_> {
         None
     }
 
+    /// Preimages and keys that are not those of the call.
     pub(super) fn about_hints(&mut self) {
-        let input = self.call(syscall::HINT_BLAKE3, StepClass::SyscallOk).unwrap();
-        let index = (input.before.reg(5) & 15) as usize;
+        self.about_hint(syscall::HINT_BLAKE3, SyscallLeaf::HintHash);
+        self.about_hint(syscall::HINT_SHA256, SyscallLeaf::Sha256Hash);
+    }
+
+    fn about_hint(&mut self, number: u32, hash_leaf: SyscallLeaf) {
+        let input = self.call(number, StepClass::SyscallOk).unwrap();
+        let (hash, _) = Call::from_number(number).hint().unwrap();
+        let first = if hash == HintHash::Blake3 { 8 } else { 0 };
+        let index = first + input.before.reg(5) as usize;
         // A preimage of something else, and the answer from it.
         let mut fake = input.clone();
-        let mut preimage = fake.hint.unwrap();
-        preimage[4 * index] ^= 1;
-        fake.hint = Some(preimage);
+        let mut words = fake.hint.unwrap();
+        words[index] ^= 1 << 24;
+        fake.hint = Some(words);
         let lie = step::step(&fake);
         self.tell(
-            "hint: other preimage",
+            format!("{number}: other preimage"),
             &lie,
-            leaf(LeafId::Syscall(SyscallLeaf::HintHash)),
+            leaf(LeafId::Syscall(hash_leaf)),
         );
         // Another key: the sibling leaf, with its own preimage, under the same root.
-        let mut sibling_preimage = [0; 64];
-        self.rng.fill(&mut sibling_preimage[..]);
+        let (sibling, sibling_preimage) = preimage(self.rng, hash);
         let mut fake = input.clone();
-        let sibling = *blake3::hash(&sibling_preimage).as_bytes();
         fake.siblings[0] = sibling;
         let key = input.before.reg(4);
         fake.before.root = merkle::path(&fake.leaf, merkle::leaf_index(key), &fake.siblings)[DEPTH];
@@ -179,7 +188,7 @@ impl Liar<'_> {
         );
         lie.rehash();
         self.tell(
-            "hint: other key",
+            format!("{number}: other key"),
             &lie,
             leaf(LeafId::Syscall(SyscallLeaf::HintKey)),
         );

@@ -11,15 +11,16 @@ mod plain;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
+use zkvm_emulator::claim::HintHash;
 use zkvm_emulator::class::StepClass;
 use zkvm_emulator::hash;
 use zkvm_emulator::merkle::{self, DEPTH, Node};
 use zkvm_emulator::record::{self, Outcome, StepRecord};
 use zkvm_emulator::state::{self, State, Status};
 use zkvm_emulator::step::{self, StepInput};
-use zkvm_emulator::syscall;
+use zkvm_emulator::syscall::{self, Call};
 
-use super::world::{Case, World, number};
+use super::world::{Case, World, number, preimage};
 use crate::boundary::{Boundary, End, boundary};
 use crate::leaf::LeafId;
 use crate::leaf::family::class::ClassLeaf;

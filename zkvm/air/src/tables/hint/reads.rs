@@ -1,88 +1,30 @@
-//! One call of `hint_blake3` a row: eight words of memory, a word of the preimage, and the answer to the Cpu.
-//!
-//! The eight words lie at key, key + 4, … key + 28. A word of RAM is accessed like any other (`docs/prover.md` §2): the old
-//! entry is taken from the bus Memory and put back with the call's time stamp 4 clk + 2, the slot M that the Cpu's own
-//! row of a call leaves unused. A word of code is looked up on the bus Code. Whether a word is one or the other is the
-//! prover's to say: only one of the two can be found.
-//!
-//! A call that traps (`BadHint`) has no row here: a key that is no multiple of 32 cannot be written as
-//! 32 lo + 2^16 hi, an index of 16 or more has no answer, and an address outside memory no entry.
-
-use alloc::format;
-use alloc::vec;
-use alloc::vec::Vec;
+//! One call of `hint_blake3` a row: [`crate::tables::reads`] behind the compressions.
 
 use super::compression;
-use crate::{Bus, Expr, TableBuilder};
+use crate::machine::HINT_BLAKE3_INDEX;
+use crate::tables::reads as block;
+use crate::{Bus, TableBuilder};
+
+pub use crate::tables::reads::{AGE_HI, AGE_LO, CODE, SLOT, VALUE, WIDTH, WORD_WIDTH};
 
 /// First column of the block.
 pub const START: usize = compression::WIDTH;
-
 /// 1 if the row is a call.
-pub const READ: usize = START;
+pub const READ: usize = START + block::READ;
 /// The Cpu row's clk.
-pub const CLK: usize = START + 1;
-/// key = 32 lo + 2^16 hi, lo below 2^11 in an honest trace; U16 checks both.
-pub const KEY_LO: usize = START + 2;
+pub const CLK: usize = START + block::CLK;
+/// key = 32 lo + 2^16 hi.
+pub const KEY_LO: usize = START + block::KEY_LO;
 /// See [`KEY_LO`].
-pub const KEY_HI: usize = START + 3;
+pub const KEY_HI: usize = START + block::KEY_HI;
 /// Which word of the preimage.
-pub const INDEX: usize = START + 4;
+pub const INDEX: usize = START + block::INDEX;
 /// That word, big-endian.
-pub const ANSWER: usize = START + 5;
-/// Eight words of memory, [`WORD_WIDTH`] columns each.
-pub const WORDS: usize = START + 6;
-
-/// The word (big-endian, as memory holds it).
-pub const VALUE: usize = 0;
-/// ts - old ts - 1 = lo + 2^16 hi.
-pub const AGE_LO: usize = 1;
-/// See [`AGE_LO`].
-pub const AGE_HI: usize = 2;
-/// 1 if it is a word of code.
-pub const CODE: usize = 3;
-/// Columns of one word.
-pub const WORD_WIDTH: usize = 4;
-
-/// Columns of the block.
-pub const WIDTH: usize = 6 + 8 * WORD_WIDTH;
-
-/// Slot of the time stamp of all eight reads: M.
-pub const SLOT: u64 = 2;
+pub const ANSWER: usize = START + block::ANSWER;
+/// Eight words of memory.
+pub const WORDS: usize = START + block::WORDS;
 
 /// Adds the block's constraints and bus terms.
 pub(super) fn constrain(t: &mut TableBuilder) {
-    let read = t.local(READ);
-    let clk = t.local(CLK);
-    let (lo, hi) = (t.local(KEY_LO), t.local(KEY_HI));
-    let key = &lo * 32 + &hi * 65536;
-    let ts = &clk * 4 + SLOT;
-
-    t.assert_bool("a call or none", &read);
-    t.receive(Bus::U16, read.clone(), vec![lo]);
-    t.receive(Bus::U16, read.clone(), vec![hi]);
-
-    let mut digest = Vec::new();
-    for j in 0..8 {
-        let cell = |offset| t.local(WORDS + WORD_WIDTH * j + offset);
-        let (value, code) = (cell(VALUE), cell(CODE));
-        let (age_lo, age_hi) = (cell(AGE_LO), cell(AGE_HI));
-        t.assert_zero(format!("word {j} code or not"), &code * (&read - &code));
-        let address = &key + 4 * j as u64;
-        let old_ts = &ts - 1 - &age_lo - &age_hi * 65536;
-        let in_memory = &read - &code;
-        let entry = |ts: Expr| vec![Expr::zero(), address.clone(), value.clone(), ts];
-        t.receive(Bus::Memory, in_memory.clone(), entry(old_ts));
-        t.send(Bus::Memory, in_memory, entry(ts.clone()));
-        t.receive(Bus::Code, code, vec![address.clone(), value.clone()]);
-        t.receive(Bus::U16, read.clone(), vec![age_lo]);
-        t.receive(Bus::U16, read.clone(), vec![age_hi]);
-        digest.push(value);
-    }
-
-    let (index, answer) = (t.local(INDEX), t.local(ANSWER));
-    let mut asked = digest;
-    asked.extend([index.clone(), answer.clone()]);
-    t.receive(Bus::Blake3, read.clone(), asked);
-    t.send(Bus::Hint, read, vec![clk, key, index, answer]);
+    block::constrain(t, START, Bus::Blake3, HINT_BLAKE3_INDEX);
 }

@@ -1,7 +1,9 @@
 //! Whole small runs, table by table: constraints hold, buses balance, and a changed cell anywhere is seen.
 
 use plonky2::field::types::Field;
-use zkvm_air::tables::{cpu, hint as hint_table, memory as memory_table, static_table as static_air};
+use zkvm_air::tables::{
+    cpu, hint as hint_table, memory as memory_table, sha256 as sha256_table, static_table as static_air,
+};
 use zkvm_air::{Bus, Table, check_trace};
 use zkvm_emulator::assembler::{Assembler, register::*};
 use zkvm_emulator::{Inputs, Program, Status};
@@ -62,14 +64,20 @@ fn run(program: &Program, inputs: &Inputs, rows: usize) -> Run {
             publics: chunk.publics.to_vec(),
         });
     }
-    for columns in side.hints {
-        shards.push(Shard {
-            table: hint_table::table(),
-            fixed: Vec::new(),
-            columns,
-            publics: Vec::new(),
-        });
-    }
+    let hints = side
+        .hints
+        .into_iter()
+        .map(|columns| (hint_table::table(), columns));
+    let sha256 = side
+        .sha256
+        .into_iter()
+        .map(|columns| (sha256_table::table(), columns));
+    shards.extend(hints.chain(sha256).map(|(table, columns)| Shard {
+        table,
+        fixed: Vec::new(),
+        columns,
+        publics: Vec::new(),
+    }));
     Run {
         shards,
         counts,
@@ -130,7 +138,11 @@ fn every_kind_of_look_up_takes_part() {
     ] {
         assert!(list.iter().any(|count| *count > 0), "{name}");
     }
-    assert_eq!(run.shards.last().unwrap().table.width, hint_table::WIDTH);
+    let [.., hint, sha256] = &run.shards[..] else {
+        unreachable!("five tables")
+    };
+    assert_eq!(hint.table.width, hint_table::WIDTH);
+    assert_eq!(sha256.table.width, sha256_table::WIDTH);
 }
 
 #[test]
@@ -148,6 +160,24 @@ fn a_run_that_traps_balances_too() {
         );
     }
     assert_eq!(run.buses(), Buses::default());
+}
+
+/// A run that asks for another hash's words cannot be told from one that asks for its own but by the index.
+#[test]
+fn a_hint_of_the_other_hash_does_not_balance() {
+    let honest = run(&program(), &inputs(), 1 << 14);
+    assert_eq!(honest.buses(), Buses::default());
+    let count = honest.shards.len();
+    for (shard, index) in [
+        (count - 2, hint_table::reads::INDEX),
+        (count - 1, sha256_table::reads::INDEX),
+    ] {
+        for by in [F::from_canonical_u32(32), -F::from_canonical_u32(32), F::ONE] {
+            let mut run = run(&program(), &inputs(), 1 << 14);
+            run.shards[shard].columns[index][0] += by;
+            assert!(!run.buses().is_balanced(), "shard {shard}");
+        }
+    }
 }
 
 /// Other initial values of a register or image word leave the buses unbalanced: the key decides where a run starts.

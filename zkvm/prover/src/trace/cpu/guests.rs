@@ -198,7 +198,10 @@ fn assert_assumed(row: &RomRow) {
             !is(Flags::GETPC) || is(Flags::ENTRY) && is(Flags::ADD),
             "GETPC enters and adds",
         ),
-        (row.b == 0 || row.imm == 0 || is(memory), "y is a word"),
+        (
+            row.b == 0 || row.imm == 0 || is(memory | Flags::HINT),
+            "y is a word",
+        ),
         (row.d != 0, "r0 is never written"),
     ] {
         assert!(holds, "{what}: {row:?}");

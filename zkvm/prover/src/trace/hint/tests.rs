@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use zkvm_air::tables::hint::table;
 use zkvm_air::{Bus, Table, check_trace, terms_of};
 
+use super::super::reads::digest_bytes;
 use super::*;
 use plonky2::field::types::PrimeField64;
 
@@ -207,7 +208,14 @@ fn calls_that_no_run_makes_are_refused() {
         refused(&|c| c.key += 4),
         HintTraceError::Key { clk, got: key + 4 }
     );
-    assert_eq!(refused(&|c| c.index = 16), HintTraceError::Index { clk, got: 16 });
+    assert_eq!(
+        refused(&|c| c.index = 16),
+        HintTraceError::Index {
+            clk,
+            words: 16,
+            got: 16
+        }
+    );
     assert_eq!(
         refused(&|c| c.digest_words[7] ^= 1),
         HintTraceError::NoPreimage { clk, key }
