@@ -56,7 +56,7 @@ if need C gcc-mips-linux-gnu mips-linux-gnu-gcc mips-linux-gnu-strip; then
 fi
 
 # The layer 2's guest has revm in it and takes minutes: only if asked for.
-rust_guests='fibonacci blake3-walk sha256-walk'
+rust_guests='fibonacci blake3-walk sha256-walk recover'
 if [ "${GUESTS_LAYER2-}" = 1 ]; then
 	rust_guests="$rust_guests l2-batch"
 fi
@@ -70,13 +70,15 @@ if need Rust "rustc-web cargo-web rust-web-src lld" /usr/bin/cargo /usr/bin/rust
 	else
 		source=$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust
 		zkvm=$(dirname "$here")
-		(cd rust && env -u RUSTFLAGS -u RUSTC -u RUSTC_WRAPPER -u RUSTUP_TOOLCHAIN -u CARGO \
-			PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 \
-			CARGO_TARGET_DIR="$cache/rust" CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$zkvm=zkvm$(printf '\037')--remap-path-prefix=$source=rust" \
-			/usr/bin/cargo build --quiet --release --locked \
-			-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem -Zjson-target-spec \
-			--target guest-sdk/mips-zkvm.json $(printf -- ' -p %s' $rust_guests))
+		registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
+		# One by one: guests built together would share the features of the SDK that any of them wants.
 		for guest in $rust_guests; do
+			(cd rust && env -u RUSTFLAGS -u RUSTC -u RUSTC_WRAPPER -u RUSTUP_TOOLCHAIN -u CARGO \
+				PATH="/usr/bin:$PATH" RUSTC_BOOTSTRAP=1 \
+				CARGO_TARGET_DIR="$cache/rust" CARGO_ENCODED_RUSTFLAGS="--remap-path-prefix=$zkvm=zkvm$(printf '\037')--remap-path-prefix=$source=rust$(printf '\037')--remap-path-prefix=$registry=registry" \
+				/usr/bin/cargo build --quiet --release --locked -p "$guest" \
+				-Zbuild-std=core,alloc -Zbuild-std-features=compiler-builtins-mem -Zjson-target-spec \
+				--target guest-sdk/mips-zkvm.json)
 			cp "$cache/rust/mips-zkvm/release/$guest" "$work/rust-$guest.elf"
 		done
 	fi

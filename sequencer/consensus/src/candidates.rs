@@ -21,7 +21,7 @@ use crate::{context::Announcement, parts::MAX_BLOCK_BYTES};
 
 /// A proposed block.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// Height.
     pub height: u64,
     /// Round in which it was proposed first: its header's.
@@ -41,7 +41,7 @@ pub struct Candidate {
 impl Candidate {
     /// The announcement, if the proposer signed one.
     #[must_use]
-    pub fn announcement(&self) -> Option<Announcement> {
+    pub(crate) fn announcement(&self) -> Option<Announcement> {
         (self.signature != B512::ZERO).then(|| Announcement {
             height: self.height,
             round: self.round,
@@ -60,7 +60,7 @@ const MAX_RECORD: usize = MAX_BLOCK_BYTES + 256;
 
 /// The candidates of the height that is being decided.
 #[derive(Debug)]
-pub struct Candidates {
+pub(crate) struct Candidates {
     file: Arc<File>,
     all: BTreeMap<(u64, B256), Candidate>,
 }
@@ -70,7 +70,7 @@ impl Candidates {
     ///
     /// # Errors
     /// If the file cannot be read or written.
-    pub fn open(path: &Path, height: u64) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, height: u64) -> io::Result<Self> {
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -95,12 +95,12 @@ impl Candidates {
 
     /// A candidate by height and header hash.
     #[must_use]
-    pub fn get(&self, height: u64, block: &B256) -> Option<&Candidate> {
+    pub(crate) fn get(&self, height: u64, block: &B256) -> Option<&Candidate> {
         self.all.get(&(height, *block))
     }
 
     /// Those of a height.
-    pub fn of_height(&self, height: u64) -> impl Iterator<Item = &Candidate> {
+    pub(crate) fn of_height(&self, height: u64) -> impl Iterator<Item = &Candidate> {
         self.all
             .range((height, B256::ZERO)..=(height, B256::repeat_byte(0xff)))
             .map(|(_, candidate)| candidate)
@@ -111,7 +111,7 @@ impl Candidates {
     ///
     /// # Errors
     /// If the file cannot be written: then consensus must not hear of it.
-    pub async fn add(&mut self, candidate: Candidate) -> io::Result<()> {
+    pub(crate) async fn add(&mut self, candidate: Candidate) -> io::Result<()> {
         let key = (candidate.height, candidate.block);
         if self.all.get(&key) == Some(&candidate) {
             return Ok(());
@@ -128,7 +128,7 @@ impl Candidates {
     ///
     /// # Errors
     /// If the file cannot be emptied.
-    pub fn advance(&mut self, height: u64) -> io::Result<()> {
+    pub(crate) fn advance(&mut self, height: u64) -> io::Result<()> {
         self.all.retain(|key, _| key.0 >= height);
         if self.all.is_empty() {
             // Not synced: old records that come back after a crash are of past heights.

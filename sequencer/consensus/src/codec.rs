@@ -27,15 +27,15 @@ use crate::{
 
 /// The codec of every message.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rlp;
+pub(crate) struct Rlp;
 
 /// Why bytes are no message, or a message has no bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("message: {0}")]
-pub struct CodecError(#[from] Error);
+pub(crate) struct CodecError(#[from] Error);
 
 /// No round is higher, so that counting on from one never overflows.
-pub const MAX_ROUND: u32 = 1 << 30;
+pub(crate) const MAX_ROUND: u32 = 1 << 30;
 
 /// A stream's name is at most so long.
 const MAX_STREAM_ID: usize = 64;

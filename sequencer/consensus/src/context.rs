@@ -201,7 +201,7 @@ pub struct Announcement {
     pub block: B256,
     /// Length of the block's encoding in bytes.
     pub size: u32,
-    /// The proposer's signature ([`crate::signing::Domain::announcement`]).
+    /// The proposer's signature.
     pub signature: B512,
 }
 

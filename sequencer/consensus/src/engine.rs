@@ -34,7 +34,7 @@ use l2_block::Block;
 use rand::Rng;
 use tokio::{
     sync::mpsc::Sender,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tracing::{debug, error, info, warn};
 
@@ -131,7 +131,8 @@ pub async fn run<A: Application>(
     std::fs::create_dir_all(&config.home).map_err(file_error(&config.home))?;
     let path = config.home.join("candidates");
     let candidates = Candidates::open(&path, start.height).map_err(file_error(&path))?;
-    let (channels, handle, signer) = start_malachite(&config).await?;
+    let wal = config.home.join("wal");
+    let (channels, handle, signer) = start_malachite(&config, wal.clone()).await?;
     let mut driver = Driver {
         domain: Domain {
             genesis: config.genesis,
@@ -150,7 +151,7 @@ pub async fn run<A: Application>(
     driver.assembler.advance(driver.next.height);
     let ended = driver.serve(channels, shutdown).await;
     // Its channels are closed, so no actor waits for an answer of ours.
-    stop(handle).await;
+    stop(handle, wal).await;
     ended
 }
 
@@ -160,6 +161,7 @@ fn failed(what: &'static str) -> impl FnOnce(Failure) -> ConsensusError {
 
 async fn start_malachite(
     config: &ConsensusConfig,
+    wal: PathBuf,
 ) -> Result<(Channels<Tapestry>, EngineHandle, Option<ValidatorSigner>), ConsensusError> {
     let network_key =
         Keypair::ed25519_from_bytes(config.network_key).map_err(|_| ConsensusError::NetworkKey)?;
@@ -193,7 +195,7 @@ async fn start_malachite(
     let (channels, handle) = start_engine(
         Tapestry,
         EngineConfig::new(config),
-        WalContext::new(config.home.join("wal"), Rlp),
+        WalContext::new(wal, Rlp),
         NetworkContext::new(identity, Rlp),
         context,
         SyncContext::new(Rlp),
@@ -204,13 +206,22 @@ async fn start_malachite(
     Ok((channels, handle, signer))
 }
 
-async fn stop(handle: EngineHandle) {
+async fn stop(handle: EngineHandle, wal: PathBuf) {
     let node = handle.actor.get_cell();
     node.stop_children_and_wait(None, Some(STOP)).await;
     node.stop(None);
     if timeout(STOP, handle.handle).await.is_err() {
         warn!("consensus' engine did not stop in time");
         node.kill();
+    }
+    // The log's thread ends by itself and holds the file until then; the next run in this process needs it.
+    let released = async {
+        while !std::fs::File::open(&wal).is_ok_and(|file| file.try_lock().is_ok()) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if timeout(STOP, released).await.is_err() {
+        warn!("consensus' write-ahead log is still in use");
     }
 }
 

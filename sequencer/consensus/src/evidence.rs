@@ -27,7 +27,7 @@ fn proposal(proposal: &SignedProposal<Tapestry>) -> Signed<l2_block::Proposal> {
 /// Every conflict in what Malachite gathered. It also reports proposals of one block that differ in the earlier round they
 /// name; those cost nobody anything and are left out.
 #[must_use]
-pub fn conflicts(gathered: &MisbehaviorEvidence<Tapestry>) -> Vec<Evidence> {
+pub(crate) fn conflicts(gathered: &MisbehaviorEvidence<Tapestry>) -> Vec<Evidence> {
     let votes = gathered.votes.iter().flat_map(|(key, pairs)| {
         pairs.iter().map(|(first, second)| Evidence {
             key: key.0,

@@ -21,7 +21,7 @@ use crate::context::{Announcement, ProposalPart};
 /// room for two.
 pub const MAX_BLOCK_BYTES: usize = 4 << 20;
 /// A chunk's length in bytes; the last may be shorter.
-pub const CHUNK_BYTES: usize = 64 << 10;
+pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 /// Streams that one publisher may have open.
 const MAX_STREAMS: usize = 8;
 /// What all streams together may hold.
@@ -31,7 +31,7 @@ const MAX_AGE: u64 = 4;
 
 /// A block's parts as messages of one stream.
 #[must_use]
-pub fn split(
+pub(crate) fn split(
     stream: &StreamId,
     announcement: &Announcement,
     block: &Bytes,
@@ -67,7 +67,7 @@ impl Stream {
 
 /// Puts streams together.
 #[derive(Debug, Default)]
-pub struct Assembler {
+pub(crate) struct Assembler {
     streams: BTreeMap<(Vec<u8>, Vec<u8>), Stream>,
     held: usize,
     opened: u64,
@@ -77,7 +77,7 @@ pub struct Assembler {
 impl Assembler {
     /// Takes a message of a publisher; gives a block when its last part is there. `admit` says whether an announcement is
     /// wanted: right place, right proposer, right signature. A stream that breaks a rule is dropped whole.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         publisher: &[u8],
         message: StreamMessage<ProposalPart>,
@@ -117,7 +117,7 @@ impl Assembler {
     }
 
     /// Forgets streams of heights before this and those that have lasted too long.
-    pub fn advance(&mut self, height: u64) {
+    pub(crate) fn advance(&mut self, height: u64) {
         self.height = height;
         let gone: Vec<_> = self
             .streams
@@ -134,8 +134,8 @@ impl Assembler {
     }
 
     /// Bytes that it holds.
-    #[must_use]
-    pub fn held(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
         self.held
     }
 

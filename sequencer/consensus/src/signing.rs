@@ -27,7 +27,7 @@ static SECP: LazyLock<Secp256k1<All>> = LazyLock::new(Secp256k1::new);
 
 /// Whether a key signed a 32-byte message.
 #[must_use]
-pub fn verify(message: &B256, signature: &B512, key: &XOnlyPublicKey) -> bool {
+pub(crate) fn verify(message: &B256, signature: &B512, key: &XOnlyPublicKey) -> bool {
     schnorr::Signature::from_slice(signature.as_slice()).is_ok_and(|signature| {
         SECP.verify_schnorr(&signature, &Message::from_digest(message.0), key)
             .is_ok()
@@ -36,7 +36,7 @@ pub fn verify(message: &B256, signature: &B512, key: &XOnlyPublicKey) -> bool {
 
 /// One chain's messages: what is signed, as 32 bytes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Domain {
+pub(crate) struct Domain {
     /// Hash of the genesis file.
     pub genesis: B256,
 }
@@ -44,19 +44,19 @@ pub struct Domain {
 impl Domain {
     /// A vote's message.
     #[must_use]
-    pub fn vote(&self, vote: &Vote) -> B256 {
+    pub(crate) fn vote(&self, vote: &Vote) -> B256 {
         vote.body().sign_bytes(&self.genesis)
     }
 
     /// A proposal's message.
     #[must_use]
-    pub fn proposal(&self, proposal: &Proposal) -> B256 {
+    pub(crate) fn proposal(&self, proposal: &Proposal) -> B256 {
         proposal.body().sign_bytes(&self.genesis)
     }
 
     /// A stream's announcement: genesis hash, height, round, header hash, size.
     #[must_use]
-    pub fn announcement(&self, announcement: &Announcement) -> B256 {
+    pub(crate) fn announcement(&self, announcement: &Announcement) -> B256 {
         let bytes = [
             self.genesis.as_slice(),
             &announcement.height.to_be_bytes(),
@@ -78,7 +78,7 @@ impl Domain {
 
 /// Checks signatures of one chain.
 #[derive(Clone, Copy, Debug)]
-pub struct ChainVerifier(pub Domain);
+pub(crate) struct ChainVerifier(pub Domain);
 
 #[async_trait]
 impl Verifier<Tapestry> for ChainVerifier {
@@ -133,7 +133,7 @@ impl Verifier<Tapestry> for ChainVerifier {
 
 /// Why nothing was signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RefusedSignature {
+pub(crate) enum RefusedSignature {
     /// This process signed something else for the same place: the machine is broken, and stopping beats being slashed.
     #[error(
         "{what} of height {height}, round {round} is signed for {signed:?}, expected the same and got {got:?}"
@@ -164,7 +164,7 @@ type Signed = BTreeMap<(u64, i64, &'static str), Option<B256>>;
 /// A validator's key. It signs one value for a place and refuses another: a second wall behind the write-ahead log, which is
 /// the one that also holds across a restart.
 #[derive(Clone)]
-pub struct ValidatorSigner {
+pub(crate) struct ValidatorSigner {
     domain: Domain,
     pair: Keypair,
     signed: Arc<Mutex<Signed>>,
@@ -181,7 +181,7 @@ impl core::fmt::Debug for ValidatorSigner {
 impl ValidatorSigner {
     /// A signer for one chain.
     #[must_use]
-    pub fn new(genesis: B256, secret: &SecretKey) -> Self {
+    pub(crate) fn new(genesis: B256, secret: &SecretKey) -> Self {
         Self {
             domain: Domain { genesis },
             pair: Keypair::from_secret_key(&SECP, secret),
@@ -191,7 +191,7 @@ impl ValidatorSigner {
 
     /// Its identity.
     #[must_use]
-    pub fn key(&self) -> ValidatorKey {
+    pub(crate) fn key(&self) -> ValidatorKey {
         ValidatorKey(B256::new(self.pair.x_only_public_key().0.serialize()))
     }
 
@@ -230,7 +230,7 @@ impl ValidatorSigner {
     ///
     /// # Errors
     /// If another is signed.
-    pub fn vote(&self, vote: Vote) -> Result<SignedVote<Tapestry>, RefusedSignature> {
+    pub(crate) fn vote(&self, vote: Vote) -> Result<SignedVote<Tapestry>, RefusedSignature> {
         let value = match vote.value {
             NilOrVal::Nil => None,
             NilOrVal::Val(value) => Some(value),
@@ -248,7 +248,7 @@ impl ValidatorSigner {
     ///
     /// # Errors
     /// If another is signed.
-    pub fn proposal(&self, proposal: Proposal) -> Result<SignedProposal<Tapestry>, RefusedSignature> {
+    pub(crate) fn proposal(&self, proposal: Proposal) -> Result<SignedProposal<Tapestry>, RefusedSignature> {
         self.guard(
             "proposal",
             proposal.height.0,
@@ -261,7 +261,7 @@ impl ValidatorSigner {
 
     /// Announces a block of ours.
     #[must_use]
-    pub fn announce(&self, height: u64, round: u32, block: B256, size: u32) -> Announcement {
+    pub(crate) fn announce(&self, height: u64, round: u32, block: B256, size: u32) -> Announcement {
         let mut announcement = Announcement {
             height,
             round,

@@ -1,6 +1,6 @@
 //! How small batches get, and which compressor makes them smallest: `cargo run --release -p l2-da --example batch_sizes`.
 //!
-//! The table is that of `docs/costs.md`. A byte of a batch is a weight unit on Bitcoin, a quarter of a virtual byte.
+//! A byte of a batch is a weight unit on Bitcoin, a quarter of a virtual byte.
 
 use std::io::Write;
 use std::time::Instant;
@@ -9,6 +9,7 @@ use brotli::enc::BrotliEncoderParams;
 use l2_da::batch::Content;
 use l2_da::commitment::COMMITMENT_BYTES;
 
+#[allow(dead_code, reason = "tests use more of it")]
 #[path = "../tests/it/traffic.rs"]
 mod traffic;
 use traffic::{CHAIN_ID, Mix, traffic};
@@ -91,8 +92,8 @@ fn main() {
                 took.as_millis()
             );
         }
-        // What columns are good for: the transactions one after the other.
     }
+    // What columns are good for: the transactions one after the other.
     println!("\n| traffic | transactions | without columns, brotli 11 |");
     println!("| --- | --- | --- |");
     for (mix, count, content, _) in &measured {

@@ -415,7 +415,10 @@ impl Posting {
                 };
                 let commit = request.commit.compute_txid();
                 (self.send)(Message::Signature(CommitSignature::new(commit, seat, &signature)));
-                let effects = self.poster.signed(self.derivation.next_index(), &request);
+                let spent = request.commit.input.first().map(|input| input.previous_output);
+                let index = spent.and_then(|spent| self.derivation.place_of(&spent));
+                let index = index.unwrap_or_else(|| self.derivation.next_index());
+                let effects = self.poster.signed(index, &request);
                 self.perform(effects)
             }
             Incoming::Signature(signature) => {
@@ -467,17 +470,11 @@ impl Posting {
         let Some(connector) = self.connector(&head)? else {
             return Ok(None);
         };
-        let outpoint = match self.derivation.link() {
-            Link::Held { outpoint, .. } => *outpoint,
-            // While no chain of connectors is there, any of its outputs may begin one.
-            Link::Open { held } => {
-                let spent = request.commit.input.first().map(|input| input.previous_output);
-                match spent.filter(|spent| held.contains(spent)) {
-                    Some(spent) => spent,
-                    None => return Ok(None),
-                }
-            }
-            Link::Pending(_) => return Ok(None),
+        // The connector, one of an open chain, or that of a batch which is given up.
+        let spent = request.commit.input.first().map(|input| input.previous_output);
+        let place = spent.and_then(|spent| Some((spent, self.derivation.place_of(&spent)?)));
+        let Some((outpoint, index)) = place else {
+            return Ok(None);
         };
         let Some(held) = self.held(outpoint)? else {
             return Ok(None);
@@ -486,7 +483,7 @@ impl Posting {
         let blocks = self.blocks(head.number + 1, latest)?;
         let own = OwnView {
             chain_id: self.genesis.chain_id,
-            index: self.derivation.next_index(),
+            index,
             head: &head,
             blocks: &blocks,
             connector: &connector,

@@ -9,18 +9,23 @@
 //! the addition formulas is met: equal points, opposite ones, infinity. All are reachable, for whoever makes a signature
 //! chooses R and both scalars.
 //!
+//! On the zkVM products of field elements are assembly ([`field`]'s `mips`), everywhere else the same in Rust.
+//!
 //! Never sign or multiply a secret with this code: its time depends on what it computes.
 
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_arch = "mips", feature(asm_experimental_arch))]
 
 mod digits;
+mod field;
 mod point;
 mod table;
 
+#[cfg(feature = "self-check")]
+pub use field::products_agree;
+
 use k256::elliptic_curve::ops::{Invert, Reduce};
-use k256::elliptic_curve::point::DecompressPoint;
-use k256::elliptic_curve::sec1::ToEncodedPoint;
-use k256::{AffinePoint, FieldBytes, FieldElement, Scalar, U256};
+use k256::{FieldBytes, NonZeroScalar, Scalar, U256};
 
 use crate::point::{Affine, Jacobian};
 
@@ -29,33 +34,18 @@ use crate::point::{Affine, Jacobian};
 #[must_use]
 pub fn recover(hash: &[u8; 32], r: &[u8; 32], s: &[u8; 32], y_is_odd: bool) -> Option<[u8; 64]> {
     let nonzero = |bytes: &[u8; 32]| {
-        let scalar =
-            Option::<k256::NonZeroScalar>::from(k256::NonZeroScalar::from_repr(FieldBytes::from(*bytes)));
+        let scalar = Option::<NonZeroScalar>::from(NonZeroScalar::from_repr(FieldBytes::from(*bytes)));
         scalar.map(|scalar| *scalar.as_ref())
     };
     let (r_scalar, s) = (nonzero(r)?, nonzero(s)?);
-    let point = Option::<AffinePoint>::from(AffinePoint::decompress(
-        &FieldBytes::from(*r),
-        u8::from(y_is_odd).into(),
-    ))?;
+    let point = Affine::decompress(r, y_is_odd)?;
     let z = <Scalar as Reduce<U256>>::reduce_bytes(&FieldBytes::from(*hash));
     let r_inverse = Option::<Scalar>::from(r_scalar.invert_vartime())?;
-    let key = multiply(&-(r_inverse * z), &(r_inverse * s), &affine(&point)?)?;
+    let key = multiply(&-(r_inverse * z), &(r_inverse * s), &point)?;
     let mut bytes = [0; 64];
     bytes[..32].copy_from_slice(&key.x.to_bytes());
     bytes[32..].copy_from_slice(&key.y.to_bytes());
     Some(bytes)
-}
-
-/// Coordinates of a point that is not infinity.
-fn affine(point: &AffinePoint) -> Option<Affine> {
-    let encoded = point.to_encoded_point(false);
-    let coordinate =
-        |bytes: Option<&FieldBytes>| Option::<FieldElement>::from(FieldElement::from_bytes(bytes?));
-    Some(Affine {
-        x: coordinate(encoded.x())?,
-        y: coordinate(encoded.y())?,
-    })
 }
 
 /// a·G + b·P, `None` if that is infinity.

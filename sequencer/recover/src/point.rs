@@ -1,9 +1,9 @@
 //! Points, for results that are no secret: each operation takes the shortest way.
 //!
-//! Magnitudes, which bound how far a field element is from being reduced, are written where they matter: products and
-//! squares take factors of at most 8 and have 1, `negate(m)` has m + 1, sums add up.
+//! Magnitudes (see [`crate::field`]) are 1 where none is written; comments count where they come near the limit: a product's
+//! factors at most 7 together, a square's at most 2.
 
-use k256::FieldElement;
+use crate::field::Fe;
 
 /// Width of the digits of a point that is not known before.
 pub(crate) const WIDTH: u32 = 5;
@@ -16,11 +16,14 @@ const BETA: [u8; 32] = [
     0xf0, 0x49, 0x75, 0x12, 0xf5, 0x89, 0x95, 0xc1, 0x39, 0x6c, 0x28, 0x71, 0x95, 0x01, 0xee,
 ];
 
-/// A point that is not infinity; magnitudes at most 2.
+/// The curve is y² = x³ + 7.
+const SEVEN: Fe = Fe([7, 0, 0, 0, 0, 0, 0, 0, 0]);
+
+/// A point that is not infinity. The magnitude of y is at most 2.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Affine {
-    pub(crate) x: FieldElement,
-    pub(crate) y: FieldElement,
+    pub(crate) x: Fe,
+    pub(crate) y: Fe,
 }
 
 /// A point: infinity, or (X/Z², Y/Z³).
@@ -30,24 +33,31 @@ pub(crate) enum Jacobian {
     Finite(Coordinates),
 }
 
-/// Magnitudes: x at most 7, y at most 4, z at most 2.
+/// The magnitude of y is at most 2. Z is not zero.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coordinates {
-    x: FieldElement,
-    y: FieldElement,
-    z: FieldElement,
+    x: Fe,
+    y: Fe,
+    z: Fe,
 }
 
 /// A point that is added more than once: its coordinates with Z² and Z³.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prepared {
     point: Coordinates,
-    zz: FieldElement,
-    zzz: FieldElement,
+    zz: Fe,
+    zzz: Fe,
 }
 
-fn is_zero(element: &FieldElement) -> bool {
-    element.normalizes_to_zero().into()
+impl Affine {
+    /// The point with this x and a y that is odd or even, if the curve has it.
+    pub(crate) fn decompress(x: &[u8; 32], y_is_odd: bool) -> Option<Self> {
+        let x = Fe::from_bytes(x)?;
+        let y = x.square().mul(&x).add(&SEVEN).carry().sqrt()?;
+        let y = if y.is_odd() == y_is_odd { y } else { y.negate(1) };
+        // y is not zero: the curve has no point of order two.
+        Some(Self { x, y })
+    }
 }
 
 impl Jacobian {
@@ -63,7 +73,7 @@ impl Jacobian {
             return Self::Finite(Coordinates::from(other));
         };
         let zz = z.square();
-        let (u, s) = (other.x * &zz, other.y * &(zz * z));
+        let (u, s) = (other.x.mul(&zz), other.y.mul(&zz.mul(z)));
         self.add_scaled(x, y, &u, &s, z)
     }
 
@@ -72,39 +82,31 @@ impl Jacobian {
             return Self::Finite(other.point);
         };
         let zz = z.square();
-        let (u1, s1) = (*x * &other.zz, *y * &other.zzz);
-        let (u2, s2) = (other.point.x * &zz, other.point.y * &(zz * z));
-        self.add_scaled(&u1, &s1, &u2, &s2, &(*z * &other.point.z))
+        let (u1, s1) = (x.mul(&other.zz), y.mul(&other.zzz));
+        let (u2, s2) = (other.point.x.mul(&zz), other.point.y.mul(&zz.mul(z)));
+        self.add_scaled(&u1, &s1, &u2, &s2, &z.mul(&other.point.z))
     }
 
-    /// The sum of `self`, which is (u1, s1), and (u2, s2), both over the denominator `z`. Magnitudes: u1 at most 7, s1 at most 4,
-    /// u2 and s2 1, z at most 2.
-    fn add_scaled(
-        &self,
-        u1: &FieldElement,
-        s1: &FieldElement,
-        u2: &FieldElement,
-        s2: &FieldElement,
-        z: &FieldElement,
-    ) -> Self {
-        // 1 + 8 = 9, reduced to 1; 1 + 5 = 6.
-        let h = (*u2 + &u1.negate(7)).normalize_weak();
-        let r = *s2 + &s1.negate(4);
-        if is_zero(&h) {
-            return if is_zero(&r) {
+    /// The sum of `self`, which is (u1, s1), and (u2, s2), both over the denominator `z`. The magnitude of s1 is at most 2.
+    fn add_scaled(&self, u1: &Fe, s1: &Fe, u2: &Fe, s2: &Fe, z: &Fe) -> Self {
+        let h = u2.add(&u1.negate(1)).carry();
+        let r = s2.add(&s1.negate(2)).carry();
+        if h.is_zero() {
+            return if r.is_zero() {
                 self.double()
             } else {
                 Self::Infinity
             };
         }
         let hh = h.square();
-        let hhh = hh * &h;
-        let v = *u1 * &hh;
+        let hhh = hh.mul(&h);
+        let v = u1.mul(&hh);
         // 1 + 2 + 3 = 6.
-        let x = r.square() + &hhh.negate(1) + &v.double().negate(2);
-        // (1 + 7 = 8) · 6 has 1, and 1 + 2 = 3.
-        let y = r * &(v + &x.negate(6)) + &(hhh * s1).negate(1);
-        Self::Finite(Coordinates { x, y, z: *z * &h })
+        let x = r.square().add(&hhh.negate(1)).add(&v.times(2).negate(2)).carry();
+        // 1 · (1 + 2), and 1 + 2 = 3.
+        let y = r.mul(&v.add(&x.negate(1))).add(&hhh.mul(s1).negate(1)).carry();
+        let z = z.mul(&h);
+        Self::Finite(Coordinates { x, y, z })
     }
 
     /// `None` if it is infinity.
@@ -112,11 +114,11 @@ impl Jacobian {
         let Self::Finite(Coordinates { x, y, z }) = self else {
             return None;
         };
-        let inverse = Option::<FieldElement>::from(z.invert())?;
+        let inverse = z.invert();
         let square = inverse.square();
         Some(Affine {
-            x: (x * &square).normalize(),
-            y: (y * &(square * &inverse)).normalize(),
+            x: x.mul(&square),
+            y: y.mul(&square.mul(&inverse)),
         })
     }
 }
@@ -126,7 +128,7 @@ impl From<&Affine> for Coordinates {
         Self {
             x: point.x,
             y: point.y,
-            z: FieldElement::ONE,
+            z: Fe::ONE,
         }
     }
 }
@@ -135,19 +137,22 @@ impl Coordinates {
     /// The curve has no point of order two, so this is never infinity.
     fn double(&self) -> Self {
         let Self { x, y, z } = self;
-        // M = 3X², S = 4XY².
-        let m = x.square().mul_single(3);
-        let yy = y.square();
-        let s = (*x * &yy).mul_single(4);
-        // 1 + 9 = 10, reduced.
-        let x = (m.square() + &s.double().negate(8)).normalize_weak();
-        let eighth = yy.square();
-        // (4 + 2 = 6) · 3 has 1, and 1 + 9 = 10, reduced.
-        let y = (m * &(s + &x.negate(1)) + &eighth.mul_single(8).negate(8)).normalize_weak();
+        // M = 3X², S = 4XY²; 2 · 2 for S, and 2 of twice Y² for its square, 4Y⁴.
+        let m = x.mul(&x.times(3));
+        let yy = y.square().times(2);
+        let s = x.times(2).mul(&yy);
+        // 1 + 3 = 4.
+        let x = m.square().add(&s.times(2).negate(2)).carry();
+        // 1 · (1 + 2), and 1 + 3 = 4.
+        let y = m
+            .mul(&s.add(&x.negate(1)))
+            .add(&yy.square().times(2).negate(2))
+            .carry();
         Self {
             x,
             y,
-            z: (self.y * z).double(),
+            // 2 · 2 = 4.
+            z: self.y.mul(&z.times(2)),
         }
     }
 
@@ -156,7 +161,7 @@ impl Coordinates {
         Prepared {
             point: self,
             zz,
-            zzz: zz * &self.z,
+            zzz: zz.mul(&self.z),
         }
     }
 }
@@ -182,10 +187,9 @@ impl Multiples {
 
     /// The same multiples of λ times the point.
     pub(crate) fn turned(&self) -> Self {
-        let beta = Option::<FieldElement>::from(FieldElement::from_bytes(&BETA.into()))
-            .expect("the constant is below the field's order");
+        let beta = Fe::from_bytes(&BETA).expect("the constant is below the field's order");
         Self(self.0.map(|mut entry| {
-            entry.point.x = entry.point.x * &beta;
+            entry.point.x = entry.point.x.mul(&beta);
             entry
         }))
     }
@@ -194,8 +198,7 @@ impl Multiples {
     pub(crate) fn entry(&self, digit: i8) -> Prepared {
         let mut entry = self.0[usize::from(digit.unsigned_abs() / 2)];
         if digit < 0 {
-            // 3 + 1 = 4.
-            entry.point.y = entry.point.y.negate(3);
+            entry.point.y = entry.point.y.carry().negate(1);
         }
         entry
     }

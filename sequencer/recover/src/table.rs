@@ -1,7 +1,6 @@
 //! Odd multiples of the generator, as bytes: 1, 3, … 127 times G, then the same of 2^128·G; each x ‖ y.
 
-use k256::{FieldBytes, FieldElement};
-
+use crate::field::Fe;
 use crate::point::Affine;
 
 /// Width of the digits of the generator's scalar.
@@ -28,10 +27,8 @@ pub(crate) static GENERATOR: [Table; 2] = {
 pub(crate) fn entry(table: &Table, digit: i8) -> Affine {
     let bytes = &table[usize::from(digit.unsigned_abs() / 2)];
     let coordinate = |at: usize| {
-        let mut coordinate = FieldBytes::default();
-        coordinate.copy_from_slice(&bytes[at..at + 32]);
-        Option::<FieldElement>::from(FieldElement::from_bytes(&coordinate))
-            .expect("the table's coordinates are below the field's order")
+        let bytes = core::array::from_fn(|i| bytes[at + i]);
+        Fe::from_bytes(&bytes).expect("the table's coordinates are below the field's order")
     };
     let y = coordinate(32);
     Affine {

@@ -1,8 +1,10 @@
 //! Against `k256`, on signatures that are true, false, and made to meet every exception.
 
+mod guest;
+
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
-use k256::elliptic_curve::{Field, PrimeField};
 use k256::elliptic_curve::sec1::ToEncodedPoint;
+use k256::elliptic_curve::{Field, PrimeField};
 use k256::{FieldBytes, ProjectivePoint, Scalar};
 use proptest::prelude::*;
 

@@ -101,10 +101,8 @@ mod tests {
 
     #[test]
     fn history_code_is_the_one_of_the_eip() {
-        assert_eq!(
-            alloy_primitives::keccak256(&HISTORY_CODE),
-            revm::primitives::keccak256(&alloy_eips::eip2935::HISTORY_STORAGE_CODE)
-        );
+        assert_eq!(HISTORY_CODE, alloy_eips::eip2935::HISTORY_STORAGE_CODE);
         assert_eq!(HISTORY, alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS);
+        assert_eq!(HISTORY_BLOCKS as usize, alloy_eips::eip2935::HISTORY_SERVE_WINDOW);
     }
 }

@@ -1,5 +1,6 @@
 //! Whole claims on a real bitcoind: the demo's scenes, every kind of lie, races, deadlines and faults.
 
+mod batch_lies;
 mod deadlines;
 mod faults;
 mod guest_lies;

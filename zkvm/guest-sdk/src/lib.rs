@@ -27,7 +27,10 @@
 
 extern crate alloc;
 
+#[cfg(not(feature = "pools"))]
 mod heap;
+#[cfg(feature = "pools")]
+mod pools;
 mod sha256;
 mod syscall;
 

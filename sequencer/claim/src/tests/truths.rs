@@ -1,9 +1,12 @@
 //! True claims: the guest accepts exactly what native execution finds.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use alloy_primitives::Address;
 
 use super::{MAX_STEPS, claim, everything};
-use crate::sample::{Batch, Chain, Key, genesis};
+use crate::sample::{Batch, Chain, Key, deposit, genesis};
 use crate::{Verdict, check, run};
 
 #[test]
@@ -35,7 +38,7 @@ fn many_blocks_are_one_claim() {
 fn the_witness_is_exact() {
     let batch = &everything()[1];
     let claimed = claim(batch);
-    let digests: alloc::vec::Vec<_> = claimed.nodes.keys().copied().collect();
+    let digests: Vec<_> = claimed.nodes.keys().copied().collect();
     // Each fourth: the runs take time.
     for digest in digests.iter().step_by(4) {
         let mut nodes = claimed.nodes.clone();
@@ -56,16 +59,25 @@ fn the_witness_is_exact() {
     }
 }
 
-/// What a plain transfer costs in steps, in a state of 20,000 accounts: the bound is twice what was measured.
+/// What a plain transfer costs in steps in a state of 10,000 accounts, signature and all. The goal was five million; a fifth
+/// more than was measured is let through.
 #[test]
 fn a_transfer_takes_few_steps() {
+    let mut chain = Chain::new(genesis(0));
+    let strangers = (1..=10_000u64).map(|i| {
+        let mut address = Address::ZERO;
+        address[..8].copy_from_slice(&i.to_be_bytes());
+        deposit(address, 1_000 + i)
+    });
+    chain.push(vec![strangers.collect()], 0, &[]);
+    let _ = chain.take_batch();
     let steps = |count: u64| {
-        let mut chain = Chain::new(genesis(20_000));
+        let mut chain = chain.clone();
         let user = Key::new(1);
-        let transfers: alloc::vec::Vec<_> = (0..count)
+        let transfers: Vec<_> = (0..count)
             .map(|nonce| user.pay(nonce, Address::repeat_byte(nonce as u8 + 1), 1))
             .collect();
-        chain.push(alloc::vec::Vec::new(), 0, &transfers);
+        chain.push(Vec::new(), 0, &transfers);
         let claimed = claim(&chain.take_batch());
         assert_eq!(claimed.verdict, Verdict::Accepted);
         claimed.steps
@@ -73,5 +85,5 @@ fn a_transfer_takes_few_steps() {
     let (few, many) = (steps(2), steps(12));
     let each = (many - few) / 10;
     std::println!("{each} steps a transfer, {} for the rest", few - 2 * each);
-    assert!(each < 5_000_000, "{each}");
+    assert!(each < 1_900_000, "{each}");
 }

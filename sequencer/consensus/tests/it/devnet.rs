@@ -19,29 +19,29 @@ use tokio::{
 };
 
 /// So long may anything take that must happen at all.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Networks run one after another: the machine may have two cores.
 static ONE_AT_A_TIME: AsyncMutex<()> = AsyncMutex::const_new(());
 
 /// What a node's disk holds.
 #[derive(Default)]
-pub struct Chain {
+pub(crate) struct Chain {
     /// Block 1 and on.
-    pub blocks: Vec<(Bytes, Certificate)>,
+    pub(crate) blocks: Vec<(Bytes, Certificate)>,
     /// What was reported.
-    pub evidence: Vec<Evidence>,
+    pub(crate) evidence: Vec<Evidence>,
     /// How often blocks were asked for.
-    pub proposals: usize,
+    pub(crate) proposals: usize,
 }
 
 /// How a node behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Manners {
+pub(crate) struct Manners {
     /// Its blocks are wrong.
-    pub proposes_rubbish: bool,
+    pub(crate) proposes_rubbish: bool,
     /// Bytes of a block.
-    pub block_bytes: usize,
+    pub(crate) block_bytes: usize,
 }
 
 struct Toy {
@@ -71,7 +71,7 @@ impl Toy {
     }
 }
 
-pub fn header(bytes: &Bytes) -> Header {
+pub(crate) fn header(bytes: &Bytes) -> Header {
     Block::decode_exact(bytes).unwrap().header
 }
 
@@ -182,24 +182,24 @@ struct Running {
 }
 
 /// A node: its disk outlives its runs.
-pub struct Node {
-    pub chain: Arc<Mutex<Chain>>,
-    pub config: ConsensusConfig,
-    pub address: Address,
-    pub manners: Manners,
+pub(crate) struct Node {
+    pub(crate) chain: Arc<Mutex<Chain>>,
+    pub(crate) config: ConsensusConfig,
+    pub(crate) address: Address,
+    pub(crate) manners: Manners,
     running: Option<Running>,
 }
 
 /// The network.
-pub struct Devnet {
-    pub genesis: B256,
-    pub validators: ValidatorSet,
-    pub nodes: Vec<Node>,
+pub(crate) struct Devnet {
+    pub(crate) genesis: B256,
+    pub(crate) validators: ValidatorSet,
+    pub(crate) nodes: Vec<Node>,
     folder: tempfile::TempDir,
     _alone: MutexGuard<'static, ()>,
 }
 
-pub fn secret(i: usize) -> SecretKey {
+pub(crate) fn secret(i: usize) -> SecretKey {
     SecretKey::from_slice(&[i as u8 + 1; 32]).unwrap()
 }
 
@@ -207,7 +207,7 @@ fn address(i: usize) -> Address {
     Address::repeat_byte(i as u8 + 1)
 }
 
-pub fn free_address() -> Multiaddr {
+pub(crate) fn free_address() -> Multiaddr {
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -223,7 +223,7 @@ fn key(secret: &SecretKey) -> B256 {
 
 impl Devnet {
     /// `count` validators that do not run yet.
-    pub async fn new(count: usize) -> Self {
+    pub(crate) async fn new(count: usize) -> Self {
         let alone = ONE_AT_A_TIME.lock().await;
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -256,7 +256,7 @@ impl Devnet {
     }
 
     /// One more node, with a validator's key or none, that knows all before it. Gives its place.
-    pub fn add(&mut self, validator: Option<usize>, network_key: [u8; 32]) -> usize {
+    pub(crate) fn add(&mut self, validator: Option<usize>, network_key: [u8; 32]) -> usize {
         let place = self.nodes.len();
         let moniker = format!("node-{place}-{}", rand::random::<u32>());
         self.nodes.push(Node {
@@ -280,7 +280,7 @@ impl Devnet {
         place
     }
 
-    pub fn start(&mut self, place: usize) {
+    pub(crate) fn start(&mut self, place: usize) {
         let node = &mut self.nodes[place];
         assert!(node.running.is_none());
         let toy = Toy {
@@ -296,31 +296,32 @@ impl Devnet {
         node.running = Some(Running { stop, ended });
     }
 
-    pub fn start_all(&mut self) {
+    pub(crate) fn start_all(&mut self) {
         for place in 0..self.nodes.len() {
             self.start(place);
         }
     }
 
-    pub async fn stop(&mut self, place: usize) {
+    pub(crate) async fn stop(&mut self, place: usize) {
         let running = self.nodes[place].running.take().unwrap();
-        running.stop.send(()).unwrap();
+        // If it ended by itself, the second line tells why.
+        let _ = running.stop.send(());
         timeout(PATIENCE, running.ended).await.unwrap().unwrap().unwrap();
     }
 
-    pub fn height(&self, place: usize) -> usize {
+    pub(crate) fn height(&self, place: usize) -> usize {
         self.nodes[place].chain.lock().unwrap().blocks.len()
     }
 
     /// Waits until a node has so many blocks.
-    pub async fn reach(&self, place: usize, height: usize) {
+    pub(crate) async fn reach(&self, place: usize, height: usize) {
         self.until(&format!("node {place} reaches {height}"), || {
             self.height(place) >= height
         })
         .await;
     }
 
-    pub async fn until(&self, what: &str, happened: impl Fn() -> bool) {
+    pub(crate) async fn until(&self, what: &str, happened: impl Fn() -> bool) {
         let start = Instant::now();
         while !happened() {
             let heights: Vec<_> = (0..self.nodes.len()).map(|i| self.height(i)).collect();
@@ -337,7 +338,7 @@ impl Devnet {
     }
 
     /// Stops all that run, and checks that all chains are one chain of valid certificates. Gives it.
-    pub async fn finish(&mut self) -> Vec<(Bytes, Certificate)> {
+    pub(crate) async fn finish(&mut self) -> Vec<(Bytes, Certificate)> {
         for place in 0..self.nodes.len() {
             if self.nodes[place].running.is_some() {
                 self.stop(place).await;
@@ -368,7 +369,7 @@ impl Devnet {
         longest
     }
 
-    pub fn evidence(&self, place: usize) -> Vec<Evidence> {
+    pub(crate) fn evidence(&self, place: usize) -> Vec<Evidence> {
         self.nodes[place].chain.lock().unwrap().evidence.clone()
     }
 }

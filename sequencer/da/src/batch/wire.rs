@@ -35,7 +35,7 @@ pub(super) fn zigzag(before: u64, now: u64) -> Option<u64> {
 /// What [`zigzag`] was made from.
 pub(super) fn unzigzag(before: u64, difference: u64) -> Option<u64> {
     let distance = difference / 2;
-    if difference % 2 == 0 {
+    if difference & 1 == 0 {
         before.checked_add(distance)
     } else {
         before.checked_sub(distance)?.checked_sub(1)

@@ -153,6 +153,12 @@ pub enum RecordError {
         /// How many.
         got: usize,
     },
+    /// Bytes after the end.
+    #[error("expected the end, got {got} more bytes")]
+    Trailing {
+        /// How many.
+        got: usize,
+    },
     /// A fee rate of zero.
     #[error("expected a fee rate above zero")]
     Rate,
@@ -163,6 +169,8 @@ impl Record {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![VERSION];
+        // A file cut between two batches is no record either. There are some dozens at most.
+        Write::write(&(self.posted.len() as u32), &mut bytes);
         for posted in &self.posted {
             posted.write(&mut bytes);
         }
@@ -178,10 +186,13 @@ impl Record {
         if got != Some(VERSION) {
             return Err(RecordError::Version { got });
         }
-        let mut posted = Vec::new();
-        while !bytes.is_empty() {
-            posted.push(Posted::read(&mut bytes)?);
+        let count = u32::consensus_decode(&mut bytes).map_err(RecordError::Field)?;
+        let posted = (0..count)
+            .map(|_| Posted::read(&mut bytes))
+            .collect::<Result<_, _>>()?;
+        match bytes.len() {
+            0 => Ok(Record { posted }),
+            got => Err(RecordError::Trailing { got }),
         }
-        Ok(Record { posted })
     }
 }

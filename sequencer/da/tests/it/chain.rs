@@ -10,13 +10,8 @@ use l2_da::scan::{DepositFormat, forced_inscription, forced_of};
 
 use crate::keys::{funding, public, script, sign, sign_tweaked};
 use crate::model::{FALLBACK, connector, format};
+use crate::traffic::noise;
 use crate::world::World;
-
-fn noise(length: u32) -> Vec<u8> {
-    (0..length)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect()
-}
 
 #[test]
 fn three_batches_are_posted_one_of_them_in_parts() {
@@ -316,7 +311,7 @@ fn deposits_and_forced_transactions_are_relayed_and_scanned() {
     world.node.chain().accept(&payment).unwrap();
     assert_eq!(format().deposits(&payment).len(), 1);
     // The greatest forced transaction there is.
-    let bytes = noise(l2_da::scan::MAX_FORCED_BYTES as u32);
+    let bytes = noise(l2_da::scan::MAX_FORCED_BYTES);
     let inscription = forced_inscription(public(5), &bytes).unwrap();
     let value = Amount::from_sat(200_000);
     let held = world

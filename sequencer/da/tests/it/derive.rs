@@ -13,6 +13,7 @@ use crate::keys::{coin, funding, public, request, script, sign, sign_tweaked};
 use crate::model::{
     BAD, Bitcoin, CONFIRMATIONS, Model, ORIGIN_LAG, WINDOW, block_zero, connector, format, genesis,
 };
+use crate::traffic::noise;
 
 /// A chain, its sequencers and a node that derives.
 struct Net {
@@ -383,9 +384,7 @@ fn two_batches_fit_one_block() {
 #[test]
 fn a_batch_of_many_parts_is_put_together() {
     let (mut net, held) = Net::opened();
-    let noise: Vec<u8> = (0u32..900_000)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect();
+    let noise = noise(900_000);
     net.agree(net.bitcoin.height(), &[noise.as_slice()]);
     let batch = net.batch(&held);
     assert_eq!(batch.reveals.len(), 3);
@@ -415,9 +414,7 @@ fn a_batch_of_many_parts_is_put_together() {
 
 #[test]
 fn parts_that_are_none_end_a_batch_at_once() {
-    let noise: Vec<u8> = (0u32..500_000)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect();
+    let noise = noise(500_000);
     let (mut net, held) = Net::opened();
     net.agree(net.bitcoin.height(), &[noise.as_slice()]);
     let batch = net.batch(&held);

@@ -11,40 +11,40 @@ use l2_da::proposal::{Proposal, SigningRequest};
 use l2_da::transactions::{Coin, Funding};
 use std::sync::LazyLock;
 
-pub static SECP: LazyLock<Secp256k1<All>> = LazyLock::new(Secp256k1::new);
+pub(crate) static SECP: LazyLock<Secp256k1<All>> = LazyLock::new(Secp256k1::new);
 
 /// The key pair of a number.
-pub fn pair(number: usize) -> Keypair {
+pub(crate) fn pair(number: usize) -> Keypair {
     let mut secret = [0x11; 32];
     secret[0] = number as u8 + 1;
     Keypair::from_seckey_slice(&SECP, &secret).unwrap()
 }
 
-pub fn public(number: usize) -> XOnlyPublicKey {
+pub(crate) fn public(number: usize) -> XOnlyPublicKey {
     pair(number).x_only_public_key().0
 }
 
-pub fn key(number: usize) -> B256 {
+pub(crate) fn key(number: usize) -> B256 {
     B256::new(public(number).serialize())
 }
 
 /// A signature with the key as it is: tapscript.
-pub fn sign(number: usize, sighash: [u8; 32]) -> schnorr::Signature {
+pub(crate) fn sign(number: usize, sighash: [u8; 32]) -> schnorr::Signature {
     SECP.sign_schnorr_no_aux_rand(&Message::from_digest(sighash), &pair(number))
 }
 
 /// A signature for the output that the key alone spends: key path.
-pub fn sign_tweaked(number: usize, sighash: [u8; 32]) -> schnorr::Signature {
+pub(crate) fn sign_tweaked(number: usize, sighash: [u8; 32]) -> schnorr::Signature {
     let tweaked = pair(number).tap_tweak(&SECP, None).to_keypair();
     SECP.sign_schnorr_no_aux_rand(&Message::from_digest(sighash), &tweaked)
 }
 
-pub fn script(number: usize) -> ScriptBuf {
+pub(crate) fn script(number: usize) -> ScriptBuf {
     own_signature_script(public(number))
 }
 
 /// A coin of `owner`, made up.
-pub fn coin(owner: usize, id: u8, sats: u64) -> Coin {
+pub(crate) fn coin(owner: usize, id: u8, sats: u64) -> Coin {
     Coin {
         outpoint: OutPoint::new(Txid::from_byte_array([id; 32]), 1),
         txout: TxOut {
@@ -54,7 +54,7 @@ pub fn coin(owner: usize, id: u8, sats: u64) -> Coin {
     }
 }
 
-pub fn funding(owner: usize, coins: Vec<Coin>, rate: u32) -> Funding {
+pub(crate) fn funding(owner: usize, coins: Vec<Coin>, rate: u32) -> Funding {
     Funding {
         coins,
         change: script(owner),
@@ -63,7 +63,7 @@ pub fn funding(owner: usize, coins: Vec<Coin>, rate: u32) -> Funding {
 }
 
 /// Signs what is the poster's in a proposal.
-pub fn request(owner: usize, proposal: &Proposal) -> (SigningRequest, Vec<schnorr::Signature>) {
+pub(crate) fn request(owner: usize, proposal: &Proposal) -> (SigningRequest, Vec<schnorr::Signature>) {
     let reveals: Vec<_> = proposal
         .reveal_sighashes()
         .into_iter()

@@ -21,16 +21,16 @@ use l2_da::scan::{TaggedDeposits, scan};
 
 use crate::keys::key;
 
-pub const FALLBACK: u16 = 20;
-pub const ORIGIN_LAG: u64 = 30;
+pub(crate) const FALLBACK: u16 = 20;
+pub(crate) const ORIGIN_LAG: u64 = 30;
 /// Blocks in which parts count.
-pub const WINDOW: u64 = ORIGIN_LAG / 2;
-pub const CONFIRMATIONS: u64 = 6;
+pub(crate) const WINDOW: u64 = ORIGIN_LAG / 2;
+pub(crate) const CONFIRMATIONS: u64 = 6;
 /// A transaction that makes a block invalid.
-pub const BAD: &[u8] = b"bad";
+pub(crate) const BAD: &[u8] = b"bad";
 
 /// A genesis file of four validators, beginning at `origin`.
-pub fn genesis(origin: L1Origin) -> Genesis {
+pub(crate) fn genesis(origin: L1Origin) -> Genesis {
     let address = |number: u8| Address::repeat_byte(number + 1);
     Genesis {
         chain_id: crate::traffic::CHAIN_ID,
@@ -78,7 +78,7 @@ pub fn genesis(origin: L1Origin) -> Genesis {
 }
 
 /// Header of block 0.
-pub fn block_zero(genesis: &Genesis) -> Header {
+pub(crate) fn block_zero(genesis: &Genesis) -> Header {
     Header {
         number: 0,
         parent: B256::ZERO,
@@ -97,24 +97,24 @@ pub fn block_zero(genesis: &Genesis) -> Header {
 }
 
 /// The connector of the validators with these numbers.
-pub fn connector(validators: &[usize]) -> BatchConnector {
+pub(crate) fn connector(validators: &[usize]) -> BatchConnector {
     let keys: Vec<B256> = validators.iter().map(|number| key(*number)).collect();
     BatchConnector::new(&keys, Blocks::new(FALLBACK).unwrap()).unwrap()
 }
 
 /// Executes by hashing all that a block is made of.
 #[derive(Clone, Debug)]
-pub struct Model {
+pub(crate) struct Model {
     /// From which block on which validators are active, by their numbers.
-    pub sets: Vec<(u64, Vec<usize>)>,
+    pub(crate) sets: Vec<(u64, Vec<usize>)>,
     /// Fails so many times before it works again.
-    pub faults: usize,
+    pub(crate) faults: usize,
     /// States that it knows: those it made, and the first.
     known: BTreeSet<B256>,
 }
 
 impl Model {
-    pub fn new(genesis: &Genesis) -> Self {
+    pub(crate) fn new(genesis: &Genesis) -> Self {
         Model {
             sets: vec![(0, vec![0, 1, 2, 3])],
             faults: 0,
@@ -123,13 +123,13 @@ impl Model {
     }
 
     /// Numbers of the validators that are active after a block.
-    pub fn active(&self, number: u64) -> &[usize] {
+    pub(crate) fn active(&self, number: u64) -> &[usize] {
         let set = self.sets.iter().rev().find(|(from, _)| *from <= number);
         &set.unwrap().1
     }
 
     /// What a proposer makes.
-    pub fn propose(&mut self, parent: &Header, l1: &[L1Block], transactions: &[&[u8]]) -> Block {
+    pub(crate) fn propose(&mut self, parent: &Header, l1: &[L1Block], transactions: &[&[u8]]) -> Block {
         let draft = Draft {
             timestamp_ms: parent.timestamp_ms + 1_000,
             origin: l1.last().map_or(parent.origin, |block| block.origin),
@@ -209,23 +209,23 @@ impl Execute for Model {
 }
 
 /// The deposit format of tests.
-pub fn format() -> TaggedDeposits {
+pub(crate) fn format() -> TaggedDeposits {
     TaggedDeposits::new(key(9)).unwrap()
 }
 
 /// A Bitcoin without rules.
 #[derive(Clone, Debug)]
-pub struct Bitcoin {
-    pub blocks: Vec<BitcoinBlock>,
+pub(crate) struct Bitcoin {
+    pub(crate) blocks: Vec<BitcoinBlock>,
     /// Told apart by it: blocks of a fork at the same height.
-    pub salt: u32,
+    pub(crate) salt: u32,
 }
 
 /// Height of the first block.
-pub const FIRST: u64 = 100;
+pub(crate) const FIRST: u64 = 100;
 
 impl Bitcoin {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut bitcoin = Bitcoin {
             blocks: vec![],
             salt: 0,
@@ -234,30 +234,30 @@ impl Bitcoin {
         bitcoin
     }
 
-    pub fn height(&self) -> u64 {
+    pub(crate) fn height(&self) -> u64 {
         FIRST + self.blocks.len() as u64 - 1
     }
 
-    pub fn origin(&self) -> L1Origin {
+    pub(crate) fn origin(&self) -> L1Origin {
         self.origin_at(self.height())
     }
 
-    pub fn origin_at(&self, height: u64) -> L1Origin {
+    pub(crate) fn origin_at(&self, height: u64) -> L1Origin {
         L1Origin {
             height,
             hash: B256::new(self.at(height).block_hash().to_byte_array()),
         }
     }
 
-    pub fn at(&self, height: u64) -> &BitcoinBlock {
+    pub(crate) fn at(&self, height: u64) -> &BitcoinBlock {
         &self.blocks[(height - FIRST) as usize]
     }
 
-    pub fn time(height: u64) -> u64 {
+    pub(crate) fn time(height: u64) -> u64 {
         1_000 + height * 600
     }
 
-    pub fn mine(&mut self, transactions: Vec<Transaction>) {
+    pub(crate) fn mine(&mut self, transactions: Vec<Transaction>) {
         let parent = self
             .blocks
             .last()
@@ -289,13 +289,13 @@ impl Bitcoin {
     }
 
     /// Forgets the last blocks; what is mined next differs.
-    pub fn fork(&mut self, depth: usize) {
+    pub(crate) fn fork(&mut self, depth: usize) {
         self.blocks.truncate(self.blocks.len() - depth);
         self.salt += 1;
     }
 
     /// What the layer 2 sees of the blocks in a range.
-    pub fn l1(&self, heights: core::ops::RangeInclusive<u64>) -> Vec<L1Block> {
+    pub(crate) fn l1(&self, heights: core::ops::RangeInclusive<u64>) -> Vec<L1Block> {
         heights
             .map(|height| scan(self.at(height), height, Self::time(height), &format()))
             .collect()

@@ -14,6 +14,7 @@ use l2_da::transactions::Coin;
 
 use crate::keys::{coin, funding, public, request, sign};
 use crate::model::{Bitcoin, Model, block_zero, connector, genesis};
+use crate::traffic::noise;
 
 fn rate(rate: u32) -> SatPerVbyte {
     SatPerVbyte::new(rate).unwrap()
@@ -141,12 +142,6 @@ fn txids(job: &Job) -> Vec<Txid> {
     core::iter::once(&job.request.commit)
         .chain(&job.request.reveals)
         .map(Transaction::compute_txid)
-        .collect()
-}
-
-fn noise(length: u32) -> Vec<u8> {
-    (0..length)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect()
 }
 
@@ -453,12 +448,13 @@ fn a_restart_goes_on_from_the_record() {
     // It does not make a second batch for the place.
     assert!(ordered(&effects).is_none());
     // Records have one form.
-    for end in 1..bytes.len() {
+    for end in 0..bytes.len() {
         assert!(Record::decode(&bytes[..end]).is_err());
     }
-    assert!(Record::decode(&[]).is_err());
-    assert!(Record::decode(&[2]).is_err());
-    assert!(Record::decode(&[1]).unwrap().posted.is_empty());
+    assert!(Record::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
+    assert!(Record::decode(&[2, 0, 0, 0, 0]).is_err());
+    assert!(Record::decode(&[1, 0, 0, 0, 0]).unwrap().posted.is_empty());
+    assert_eq!(Record::default().encode(), [1, 0, 0, 0, 0]);
     // A crash before the quorum: begun anew.
     let mut poster = Poster::new(terms(), Record::default());
     assert!(ordered(&poster.tick(&view(0, SINCE + 2))).is_some());

@@ -13,12 +13,12 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 /// The chain of these blocks.
-pub const CHAIN_ID: u64 = 7_331;
+pub(crate) const CHAIN_ID: u64 = 7_331;
 const GWEI: u128 = 1_000_000_000;
 
 /// What people send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mix {
+pub(crate) enum Mix {
     /// Transfers alone, each to somebody new: the dearest.
     StrangerTransfers,
     /// Transfers alone, half of them to somebody known.
@@ -29,13 +29,20 @@ pub enum Mix {
     Everything,
 }
 
+/// Bytes that nothing makes smaller.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    ChaCha12Rng::seed_from_u64(length as u64).fill(&mut bytes[..]);
+    bytes
+}
+
 struct Account {
     address: Address,
     nonce: u64,
 }
 
 /// `count` transactions in blocks of 100, one a second.
-pub fn traffic(mix: Mix, count: usize, seed: u64) -> Content {
+pub(crate) fn traffic(mix: Mix, count: usize, seed: u64) -> Content {
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
     let mut accounts: Vec<Account> = (0..2_000)
         .map(|_| Account {

@@ -17,7 +17,7 @@ use crate::keys::{coin, funding, public, request, script, sign, sign_tweaked};
 use crate::model::connector;
 
 /// Runs all inputs by consensus rules.
-pub fn verify(transaction: &Transaction, prevouts: &[TxOut]) -> Result<(), bitcoinconsensus::Error> {
+pub(crate) fn verify(transaction: &Transaction, prevouts: &[TxOut]) -> Result<(), bitcoinconsensus::Error> {
     let bytes = serialize(transaction);
     let scripts: Vec<Vec<u8>> = prevouts
         .iter()
@@ -256,15 +256,15 @@ fn weights_are_pinned() {
 }
 
 /// Weight units of a commit of four validators with one part and one coin, by quorum.
-const COMMIT_4: u64 = 0;
+const COMMIT_4: u64 = 1_354;
 /// The same by the fall-back.
-const COMMIT_4_FALLBACK: u64 = 0;
+const COMMIT_4_FALLBACK: u64 = 1_229;
 /// A reveal of a commitment and no data.
-const REVEAL_EMPTY: u64 = 0;
+const REVEAL_EMPTY: u64 = 710;
 /// A reveal of a full part.
-const REVEAL_FULL: u64 = 0;
+const REVEAL_FULL: u64 = 389_759;
 /// An opening with one coin.
-const OPEN: u64 = 0;
+const OPEN: u64 = 616;
 
 #[test]
 fn poor_posters_and_foreign_scripts_are_refused() {

@@ -20,24 +20,24 @@ use regtest::TestNode;
 use crate::keys::{funding, public, request, script, sign, sign_tweaked};
 use crate::model::{CONFIRMATIONS, FALLBACK, Model, ORIGIN_LAG, block_zero, connector, format, genesis};
 
-pub struct World {
-    pub node: TestNode,
-    pub genesis: Genesis,
+pub(crate) struct World {
+    pub(crate) node: TestNode,
+    pub(crate) genesis: Genesis,
     /// What sequencers execute with, and what they agreed on, from block 0 on.
-    pub model: Model,
-    pub agreed: Vec<Block>,
-    pub derivation: Derivation,
-    pub executor: Model,
-    pub batches: Vec<DerivedBatch>,
-    pub posters: Vec<Poster>,
-    pub rate: u32,
+    pub(crate) model: Model,
+    pub(crate) agreed: Vec<Block>,
+    pub(crate) derivation: Derivation,
+    pub(crate) executor: Model,
+    pub(crate) batches: Vec<DerivedBatch>,
+    pub(crate) posters: Vec<Poster>,
+    pub(crate) rate: u32,
     /// Confirmed coins of validator 0, who pays for all.
     coins: Vec<Coin>,
     /// Height since which the chain of connectors is open.
     open_since: u64,
 }
 
-pub fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     Terms {
         every: 1,
         takeover: 2,
@@ -50,7 +50,7 @@ pub fn terms() -> Terms {
 }
 
 impl World {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut node = TestNode::start().unwrap();
         let output = TxOut {
             value: Amount::from_sat(20_000_000),
@@ -86,16 +86,16 @@ impl World {
         }
     }
 
-    pub fn height(&self) -> u64 {
+    pub(crate) fn height(&self) -> u64 {
         self.node.chain().height().unwrap().into()
     }
 
-    pub fn coin(&mut self) -> Coin {
+    pub(crate) fn coin(&mut self) -> Coin {
         self.coins.pop().expect("a test uses fewer coins than there are")
     }
 
     /// Derivation takes what is new on Bitcoin, and goes back first where Bitcoin did.
-    pub fn follow(&mut self) {
+    pub(crate) fn follow(&mut self) {
         while origin(&self.node, self.derivation.tip().height.min(self.height())) != self.derivation.tip() {
             let back = self.derivation.tip().height - 1;
             self.derivation.rewind(back).unwrap();
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Derivation of a node that starts now and sees Bitcoin only.
-    pub fn derive_anew(&self) -> (Header, Vec<DerivedBatch>) {
+    pub(crate) fn derive_anew(&self) -> (Header, Vec<DerivedBatch>) {
         let mut derivation = Derivation::new(&self.genesis, block_zero(&self.genesis)).unwrap();
         let mut executor = Model::new(&self.genesis);
         executor.sets.clone_from(&self.executor.sets);
@@ -132,7 +132,7 @@ impl World {
     }
 
     /// Sequencers agree on a block that sees Bitcoin up to `height`.
-    pub fn agree(&mut self, height: u64, transactions: &[&[u8]]) {
+    pub(crate) fn agree(&mut self, height: u64, transactions: &[&[u8]]) {
         let parent = self.agreed.last().unwrap().header.clone();
         let l1: Vec<L1Block> = (parent.origin.height + 1..=height)
             .map(|height| {
@@ -149,7 +149,7 @@ impl World {
     }
 
     /// The connector that is held, or one that an open chain has.
-    pub fn held(&self) -> Option<Coin> {
+    pub(crate) fn held(&self) -> Option<Coin> {
         let outpoint = match self.derivation.link() {
             Link::Held { outpoint, .. } => *outpoint,
             Link::Open { held } => *held.first()?,
@@ -163,7 +163,7 @@ impl World {
         connector(self.model.active(number))
     }
 
-    pub fn view(&self, seat: usize) -> View {
+    pub(crate) fn view(&self, seat: usize) -> View {
         let mempool = self.node.chain().mempool().unwrap();
         let watched: Vec<Txid> = self.posters[seat].watched().collect();
         let mut transactions = BTreeMap::new();
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// All posters but those that are `down` take a look, and what they want is done.
-    pub fn tick(&mut self, down: &[usize]) {
+    pub(crate) fn tick(&mut self, down: &[usize]) {
         self.follow();
         for seat in (0..4).filter(|seat| !down.contains(seat)) {
             let view = self.view(seat);
@@ -288,7 +288,7 @@ impl World {
         self.node.chain().accept(&child).unwrap();
     }
 
-    pub fn open(&mut self, connector: &BatchConnector) -> Coin {
+    pub(crate) fn open(&mut self, connector: &BatchConnector) -> Coin {
         let open = Open::new(connector, &self.funding()).unwrap();
         let signatures: Vec<_> = open
             .sighashes()
@@ -341,7 +341,7 @@ impl World {
     }
 
     /// A batch of anything, signed by everybody: what a lying quorum or validator can make.
-    pub fn batch_of(
+    pub(crate) fn batch_of(
         &mut self,
         held: &Coin,
         path: Path,
@@ -375,13 +375,13 @@ impl World {
         (commit, request.reveals)
     }
 
-    pub fn mine(&mut self, count: u32) {
+    pub(crate) fn mine(&mut self, count: u32) {
         self.node.chain().mine(count).unwrap();
         self.follow();
     }
 
     /// Ticks and mines until the node stands where the sequencers do.
-    pub fn settle(&mut self, down: &[usize]) {
+    pub(crate) fn settle(&mut self, down: &[usize]) {
         for _ in 0..40 {
             self.tick(down);
             self.mine(1);
@@ -397,7 +397,7 @@ impl World {
     }
 
     /// All that was agreed on is what Bitcoin says, to this node and to one that starts now.
-    pub fn assert_derived(&self) {
+    pub(crate) fn assert_derived(&self) {
         let (head, batches) = self.derive_anew();
         assert_eq!(batches, self.batches);
         assert_eq!(&head, self.derivation.safe());
@@ -410,7 +410,7 @@ impl World {
         assert_eq!(derived, self.agreed);
     }
 
-    pub fn empty(&self) -> &Empty {
+    pub(crate) fn empty(&self) -> &Empty {
         match &self.batches.last().unwrap().outcome {
             Outcome::Empty(reason) => reason,
             Outcome::Blocks { .. } => panic!("expected an empty batch, got blocks"),
@@ -423,7 +423,7 @@ fn block(node: &TestNode, height: u64) -> bitcoin::Block {
     chain.block(chain.block_hash(height as u32).unwrap()).unwrap()
 }
 
-pub fn origin(node: &TestNode, height: u64) -> L1Origin {
+pub(crate) fn origin(node: &TestNode, height: u64) -> L1Origin {
     let hash = node.chain().block_hash(height as u32).unwrap();
     L1Origin {
         height,

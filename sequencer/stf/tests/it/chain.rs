@@ -17,29 +17,29 @@ use l2_stf::{
     TreeView, apply, build, check_state_root, execute,
 };
 
-pub const CHAIN_ID: u64 = 7_357;
+pub(crate) const CHAIN_ID: u64 = 7_357;
 /// Coins of a funded account.
-pub const FUNDS: u128 = 10u128.pow(20);
+pub(crate) const FUNDS: u128 = 10u128.pow(20);
 
 /// A user.
-pub struct Key(SigningKey);
+pub(crate) struct Key(SigningKey);
 
 impl Key {
-    pub fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         Self(SigningKey::from_slice(&[seed; 32]).unwrap())
     }
 
-    pub fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         let point = self.0.verifying_key().to_encoded_point(false);
         Address::from_slice(&keccak256(&point.as_bytes()[1..])[12..])
     }
 
-    pub fn signature(&self, hash: B256) -> Signature {
+    pub(crate) fn signature(&self, hash: B256) -> Signature {
         let (signature, recovery) = self.0.sign_prehash_recoverable(hash.as_slice()).unwrap();
         Signature::from((signature, recovery))
     }
 
-    pub fn sign<T: SignableTransaction<Signature>>(&self, tx: T) -> Bytes
+    pub(crate) fn sign<T: SignableTransaction<Signature>>(&self, tx: T) -> Bytes
     where
         Transaction: From<Signed<T>>,
     {
@@ -48,12 +48,12 @@ impl Key {
     }
 
     /// A plain transfer.
-    pub fn pay(&self, nonce: u64, to: Address, value: u128) -> Bytes {
+    pub(crate) fn pay(&self, nonce: u64, to: Address, value: u128) -> Bytes {
         self.sign(transfer(nonce, to, value))
     }
 
     /// A call with data and coins.
-    pub fn call(&self, nonce: u64, to: Address, value: u128, input: Bytes) -> Bytes {
+    pub(crate) fn call(&self, nonce: u64, to: Address, value: u128, input: Bytes) -> Bytes {
         self.sign(TxEip1559 {
             gas_limit: 1_000_000,
             input,
@@ -62,7 +62,7 @@ impl Key {
     }
 
     /// A new contract.
-    pub fn create(&self, nonce: u64, code: Bytes) -> Bytes {
+    pub(crate) fn create(&self, nonce: u64, code: Bytes) -> Bytes {
         self.sign(TxLegacy {
             chain_id: Some(CHAIN_ID),
             nonce,
@@ -75,7 +75,7 @@ impl Key {
     }
 }
 
-pub fn transfer(nonce: u64, to: Address, value: u128) -> TxEip1559 {
+pub(crate) fn transfer(nonce: u64, to: Address, value: u128) -> TxEip1559 {
     TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -90,7 +90,7 @@ pub fn transfer(nonce: u64, to: Address, value: u128) -> TxEip1559 {
 }
 
 /// Init code that deploys `runtime`.
-pub fn init(runtime: &[u8]) -> Bytes {
+pub(crate) fn init(runtime: &[u8]) -> Bytes {
     // PUSH2 length, DUP1, PUSH1 12, PUSH0, CODECOPY, PUSH0, RETURN: 11 bytes, padded to 12 by STOP.
     let [high, low] = u16::try_from(runtime.len()).unwrap().to_be_bytes();
     let mut code = vec![
@@ -102,7 +102,7 @@ pub fn init(runtime: &[u8]) -> Bytes {
 
 /// The state with nothing in it.
 #[derive(Clone, Copy)]
-pub struct Empty;
+pub(crate) struct Empty;
 
 impl StateView for Empty {
     type Error = Infallible;
@@ -124,7 +124,7 @@ impl StateView for Empty {
     }
 }
 
-pub fn validator(index: u8) -> Validator {
+pub(crate) fn validator(index: u8) -> Validator {
     Validator {
         key: B256::repeat_byte(index),
         address: Address::repeat_byte(0xa0 + index),
@@ -132,7 +132,7 @@ pub fn validator(index: u8) -> Validator {
     }
 }
 
-pub fn sample_genesis() -> Genesis {
+pub(crate) fn sample_genesis() -> Genesis {
     let validators: Vec<Validator> = (1..=3).map(validator).collect();
     // 600 in all: 100 for each validator, which are staked, and 300 for a user.
     let mut allocation: Vec<GenesisAccount> = validators
@@ -190,24 +190,24 @@ pub fn sample_genesis() -> Genesis {
     genesis
 }
 
-pub struct Chain {
-    pub spec: Spec,
-    pub head: Header,
+pub(crate) struct Chain {
+    pub(crate) spec: Spec,
+    pub(crate) head: Header,
     /// The newest Bitcoin block.
-    pub l1: L1Origin,
+    pub(crate) l1: L1Origin,
     /// Its time.
-    pub l1_time: u64,
-    pub nodes: BTreeMap<B256, [u8; 64]>,
+    pub(crate) l1_time: u64,
+    pub(crate) nodes: BTreeMap<B256, [u8; 64]>,
     /// All there is, as changes of nothing.
-    pub memory: Changes,
+    pub(crate) memory: Changes,
 }
 
 impl Chain {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::from(&sample_genesis())
     }
 
-    pub fn from(genesis: &Genesis) -> Self {
+    pub(crate) fn from(genesis: &Genesis) -> Self {
         let (head, changes) = l2_stf::genesis(genesis);
         let mut chain = Self {
             spec: Spec::from(genesis),
@@ -233,42 +233,42 @@ impl Chain {
         update.root
     }
 
-    pub fn tree(&self) -> TreeView<&BTreeMap<B256, [u8; 64]>> {
+    pub(crate) fn tree(&self) -> TreeView<&BTreeMap<B256, [u8; 64]>> {
         TreeView {
             source: &self.nodes,
             root: self.head.state_root,
         }
     }
 
-    pub fn view(&self) -> Overlay<'_, Empty> {
+    pub(crate) fn view(&self) -> Overlay<'_, Empty> {
         Overlay {
             changes: &self.memory,
             view: Empty,
         }
     }
 
-    pub fn balance(&self, address: Address) -> U256 {
+    pub(crate) fn balance(&self, address: Address) -> U256 {
         let account = self.view().account(&address).unwrap();
         account.map_or(U256::ZERO, |account| account.balance)
     }
 
-    pub fn nonce(&self, address: Address) -> u64 {
+    pub(crate) fn nonce(&self, address: Address) -> u64 {
         let account = self.view().account(&address).unwrap();
         account.map_or(0, |account| account.nonce)
     }
 
-    pub fn word(&self, address: Address, slot: u64) -> U256 {
+    pub(crate) fn word(&self, address: Address, slot: u64) -> U256 {
         self.view().storage(&address, &U256::from(slot)).unwrap()
     }
 
     /// All coins there are.
-    pub fn coins(&self) -> U256 {
+    pub(crate) fn coins(&self) -> U256 {
         let accounts = self.memory.accounts.values().flatten();
         accounts.map(|account| account.balance).sum()
     }
 
     /// The next Bitcoin block, which the next layer 2 block may see.
-    pub fn mine(&self, before: Option<&L1Block>, messages: Vec<L1Message>) -> L1Block {
+    pub(crate) fn mine(&self, before: Option<&L1Block>, messages: Vec<L1Message>) -> L1Block {
         let (origin, time) = before.map_or((self.l1, self.l1_time), |block| (block.origin, block.time));
         L1Block {
             origin: L1Origin {
@@ -282,7 +282,7 @@ impl Chain {
     }
 
     /// So many Bitcoin blocks, the first with messages.
-    pub fn mine_many(&self, count: usize, messages: Vec<L1Message>) -> Vec<L1Block> {
+    pub(crate) fn mine_many(&self, count: usize, messages: Vec<L1Message>) -> Vec<L1Block> {
         let mut blocks = vec![self.mine(None, messages)];
         while blocks.len() < count {
             blocks.push(self.mine(blocks.last(), vec![]));
@@ -290,7 +290,7 @@ impl Chain {
         blocks
     }
 
-    pub fn template(&self, l1: &[L1Block]) -> Template {
+    pub(crate) fn template(&self, l1: &[L1Block]) -> Template {
         let (origin, time) = l1
             .last()
             .map_or((self.l1, self.l1_time), |block| (block.origin, block.time));
@@ -306,14 +306,19 @@ impl Chain {
     }
 
     /// Whose turn it is in a round of the next block.
-    pub fn proposer(&self, round: u32) -> Address {
+    pub(crate) fn proposer(&self, round: u32) -> Address {
         let active = l2_stf::active_validators(self.view()).unwrap();
         let turn = (self.head.number + 1 + u64::from(round)) % active.len() as u64;
         active[usize::try_from(turn).unwrap()].address
     }
 
     /// Makes a block, without taking it.
-    pub fn propose(&self, template: &Template, l1: &[L1Block], transactions: &[Bytes]) -> (Block, Executed) {
+    pub(crate) fn propose(
+        &self,
+        template: &Template,
+        l1: &[L1Block],
+        transactions: &[Bytes],
+    ) -> (Block, Executed) {
         let candidates = transactions.iter().map(|bytes| (bytes.clone(), None));
         let built = build(&self.spec, self.tree(), &self.head, template, l1, candidates).unwrap();
         assert_eq!(built.refused, []);
@@ -322,7 +327,7 @@ impl Chain {
     }
 
     /// What a node says of a block.
-    pub fn judge(&self, block: &Block, l1: &[L1Block]) -> Result<Executed, Invalid> {
+    pub(crate) fn judge(&self, block: &Block, l1: &[L1Block]) -> Result<Executed, Invalid> {
         let from_tree = execute(&self.spec, self.tree(), &self.head, block, l1, None);
         let from_memory = execute(&self.spec, self.view(), &self.head, block, l1, None);
         let from_tree = from_tree.map_err(|error| match error {
@@ -337,7 +342,7 @@ impl Chain {
     }
 
     /// Takes a block that must be valid.
-    pub fn take(&mut self, block: &Block, l1: &[L1Block]) -> Executed {
+    pub(crate) fn take(&mut self, block: &Block, l1: &[L1Block]) -> Executed {
         let executed = self.judge(block, l1).unwrap();
         let root = self.absorb(self.head.state_root, &executed.changes);
         check_state_root(&block.header, &root).unwrap();
@@ -350,7 +355,7 @@ impl Chain {
     }
 
     /// Makes and takes a block of these transactions.
-    pub fn block(&mut self, l1: &[L1Block], transactions: &[Bytes]) -> Executed {
+    pub(crate) fn block(&mut self, l1: &[L1Block], transactions: &[Bytes]) -> Executed {
         let (block, made) = self.propose(&self.template(l1), l1, transactions);
         let executed = self.take(&block, l1);
         assert_eq!(executed, made);
@@ -358,7 +363,7 @@ impl Chain {
     }
 
     /// Why a transaction cannot be in the next block.
-    pub fn refusal(&self, bytes: &Bytes) -> l2_stf::Refused {
+    pub(crate) fn refusal(&self, bytes: &Bytes) -> l2_stf::Refused {
         let template = self.template(&[]);
         let candidates = [(bytes.clone(), None)];
         let built = build(&self.spec, self.tree(), &self.head, &template, &[], candidates).unwrap();
@@ -387,7 +392,7 @@ impl Chain {
     }
 }
 
-pub fn deposit(recipient: Address, sats: u64) -> L1Message {
+pub(crate) fn deposit(recipient: Address, sats: u64) -> L1Message {
     L1Message::Deposit(Deposit {
         txid: B256::repeat_byte(1),
         vout: 0,
@@ -396,13 +401,13 @@ pub fn deposit(recipient: Address, sats: u64) -> L1Message {
     })
 }
 
-pub fn forced(transaction: impl Into<Bytes>) -> L1Message {
+pub(crate) fn forced(transaction: impl Into<Bytes>) -> L1Message {
     L1Message::Forced(Forced {
         txid: B256::repeat_byte(2),
         transaction: transaction.into(),
     })
 }
 
-pub fn sats(amount: u64) -> U256 {
+pub(crate) fn sats(amount: u64) -> U256 {
     U256::from(amount) * U256::from(WEI_PER_SAT)
 }

@@ -10,7 +10,7 @@ use l2_stf::{
 
 use crate::chain::{Chain, Key, init, sats};
 
-pub fn withdraw(script: &[u8]) -> Bytes {
+pub(crate) fn withdraw(script: &[u8]) -> Bytes {
     Withdrawals::withdrawCall {
         script: Bytes::copy_from_slice(script),
     }
