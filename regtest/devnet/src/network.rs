@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -296,9 +296,22 @@ fn fund_validators(node: &mut TestNode, validators: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A port that nobody listens on. Not one of those that the system gives to outgoing connections: another process could get it
+/// before the sequencer asks for it.
 fn free_port() -> anyhow::Result<SocketAddr> {
-    // It is free again when the listener is dropped; nobody else on the machine asks for it in between, most likely.
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Devnets of several processes begin at different places.
+    let start = std::process::id().wrapping_mul(61) as u16;
+    for _ in 0..COUNT {
+        let place = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let address = SocketAddr::from(([127, 0, 0, 1], FIRST + place % COUNT));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port from {FIRST} to {} is free", FIRST + COUNT - 1)
 }
 
 fn multiaddr(address: SocketAddr) -> String {

@@ -1,15 +1,17 @@
 //! Blocks that are proposed and not decided, in memory and in a file.
 //!
 //! The write-ahead log knows blocks by their hash only. So that a restart in the middle of a height can commit what it voted
-//! for, a block is on disk before consensus hears of it. The file is a row of records: length, BLAKE3 and RLP of a candidate;
-//! it is emptied when a height ends. A torn record at its end was never told to consensus and is cut off; so is all after a
-//! record whose hash is wrong.
+//! for, a block is on disk before consensus hears of it. A file is a row of records: length, BLAKE3 and RLP of a candidate. A
+//! torn record at its end was never told to consensus and is cut off; so is all after a record whose hash is wrong.
+//!
+//! There are two files, of even and of odd heights. The blocks of the height before are still there: the log begins the next
+//! height a while after a block was committed, and if the database lost that commit, consensus decides on it again.
 
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -58,39 +60,37 @@ const HEAD: usize = 4 + 32;
 /// No record's RLP is longer: the block and less than 200 bytes around it.
 const MAX_RECORD: usize = MAX_BLOCK_BYTES + 256;
 
-/// The candidates of the height that is being decided.
+/// The candidates of the height that is being decided, and of the one before.
 #[derive(Debug)]
 pub(crate) struct Candidates {
-    file: Arc<File>,
+    /// Of even and of odd heights.
+    files: [Arc<File>; 2],
     all: BTreeMap<(u64, B256), Candidate>,
 }
 
 impl Candidates {
-    /// Opens or creates the file and forgets what is of heights before this.
+    /// Opens or creates the files, named `path` with a number, and forgets what is of heights before the last.
     ///
     /// # Errors
-    /// If the file cannot be read or written.
+    /// If a file cannot be read or written.
     pub(crate) fn open(path: &Path, height: u64) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let (found, end) = read(&bytes);
-        file.set_len(end as u64)?;
-        file.seek(SeekFrom::Start(end as u64))?;
-        let all = found
-            .into_iter()
-            .filter(|candidate| candidate.height >= height)
-            .map(|candidate| ((candidate.height, candidate.block), candidate))
-            .collect();
-        Ok(Self {
-            file: Arc::new(file),
-            all,
-        })
+        let mut all = BTreeMap::new();
+        let mut open = |parity| {
+            let (file, found) = open(&file_of(path, parity))?;
+            let known = found
+                .into_iter()
+                .filter(|candidate| candidate.height.saturating_add(1) >= height)
+                .map(|candidate| ((candidate.height, candidate.block), candidate));
+            all.extend(known);
+            io::Result::Ok(Arc::new(file))
+        };
+        let files = [open(0)?, open(1)?];
+        Ok(Self { files, all })
+    }
+
+    fn file(&self, height: u64) -> &Arc<File> {
+        let [even, odd] = &self.files;
+        if height.is_multiple_of(2) { even } else { odd }
     }
 
     /// A candidate by height and header hash.
@@ -117,26 +117,56 @@ impl Candidates {
             return Ok(());
         }
         let payload = alloy_rlp::encode(&candidate);
-        let file = self.file.clone();
+        let file = Arc::clone(self.file(candidate.height));
         let written = tokio::task::spawn_blocking(move || append(&file, &payload)).await;
         written.map_err(io::Error::other)??;
         self.all.insert(key, candidate);
         Ok(())
     }
 
-    /// Forgets all candidates of heights before this.
+    /// Begins a height: forgets all candidates but those of the height before and later ones.
     ///
     /// # Errors
-    /// If the file cannot be emptied.
+    /// If the files cannot be rewritten.
     pub(crate) fn advance(&mut self, height: u64) -> io::Result<()> {
-        self.all.retain(|key, _| key.0 >= height);
-        if self.all.is_empty() {
-            // Not synced: old records that come back after a crash are of past heights.
-            self.file.set_len(0)?;
-            (&*self.file).seek(SeekFrom::Start(0))?;
+        self.all.retain(|key, _| key.0.saturating_add(1) >= height);
+        let file = self.file(height);
+        // What is of two heights ago goes. What came early has not been told to consensus yet, so a crash in between loses
+        // nothing that it voted for. Emptying is not synced: old records that come back after a crash are of past heights.
+        file.set_len(0)?;
+        (&**file).seek(SeekFrom::Start(0))?;
+        let early = self
+            .all
+            .values()
+            .filter(|candidate| candidate.height >= height && candidate.height.abs_diff(height).is_multiple_of(2));
+        for candidate in early {
+            append(file, &alloy_rlp::encode(candidate))?;
         }
         Ok(())
     }
+}
+
+/// The file of even (0) or odd (1) heights.
+fn file_of(path: &Path, parity: u8) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!("-{parity}"));
+    name.into()
+}
+
+/// Opens or creates a file, and cuts off what is damaged at its end.
+fn open(path: &Path) -> io::Result<(File, Vec<Candidate>)> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let (found, end) = read(&bytes);
+    file.set_len(end as u64)?;
+    file.seek(SeekFrom::Start(end as u64))?;
+    Ok((file, found))
 }
 
 fn append(mut file: &File, payload: &[u8]) -> io::Result<()> {
@@ -209,6 +239,10 @@ mod tests {
         assert_eq!(again.get(6, &B256::repeat_byte(3)), None);
         drop(again);
         let later = Candidates::open(&path, 6).unwrap();
+        assert_eq!(later.of_height(5).count(), 4, "the height before is kept");
+        assert_eq!(later.of_height(6).count(), 1);
+        drop(later);
+        let later = Candidates::open(&path, 7).unwrap();
         assert_eq!(later.of_height(5).count(), 0);
         assert_eq!(later.of_height(6).count(), 1);
     }
@@ -236,21 +270,22 @@ mod tests {
             candidates.add(candidate(5, fill)).await.unwrap();
         }
         drop(candidates);
-        let whole = std::fs::read(&path).unwrap();
+        let odd = file_of(&path, 1);
+        let whole = std::fs::read(&odd).unwrap();
         let record = whole.len() / 3;
         for cut in (2 * record + 1..whole.len()).step_by(97) {
-            std::fs::write(&path, &whole[..cut]).unwrap();
+            std::fs::write(&odd, &whole[..cut]).unwrap();
             assert_eq!(Candidates::open(&path, 5).unwrap().of_height(5).count(), 2);
-            assert_eq!(std::fs::metadata(&path).unwrap().len() as usize, 2 * record);
+            assert_eq!(std::fs::metadata(&odd).unwrap().len() as usize, 2 * record);
         }
         for at in (record..2 * record).step_by(13) {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x40;
-            std::fs::write(&path, &damaged).unwrap();
+            std::fs::write(&odd, &damaged).unwrap();
             assert_eq!(Candidates::open(&path, 5).unwrap().of_height(5).count(), 1);
         }
         // What is added after a cut is found again.
-        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        std::fs::write(&odd, &whole[..whole.len() - 1]).unwrap();
         let mut candidates = Candidates::open(&path, 5).unwrap();
         candidates.add(candidate(5, 8)).await.unwrap();
         drop(candidates);
@@ -258,20 +293,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_file_is_emptied_when_a_height_ends() {
+    async fn a_file_is_emptied_when_its_next_height_begins() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("candidates");
+        let length = |parity| std::fs::metadata(file_of(&path, parity)).unwrap().len();
         let mut candidates = Candidates::open(&path, 5).unwrap();
         candidates.add(candidate(5, 1)).await.unwrap();
         candidates.add(candidate(6, 2)).await.unwrap();
+        candidates.add(candidate(7, 3)).await.unwrap();
+        let (even, odd) = (length(0), length(1));
         candidates.advance(6).unwrap();
+        assert_eq!(candidates.of_height(5).count(), 1, "the height before is kept");
+        assert_eq!(candidates.of_height(6).count(), 1, "what came early is kept");
+        assert_eq!((length(0), length(1)), (even, odd));
+        candidates.advance(7).unwrap();
         assert_eq!(candidates.of_height(5).count(), 0);
         assert_eq!(candidates.of_height(6).count(), 1);
-        candidates.advance(7).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
-        candidates.add(candidate(7, 3)).await.unwrap();
+        assert_eq!((length(0), length(1)), (even, odd / 2));
+        candidates.advance(8).unwrap();
+        assert_eq!((length(0), length(1)), (0, odd / 2));
+        candidates.add(candidate(8, 4)).await.unwrap();
         drop(candidates);
-        assert_eq!(Candidates::open(&path, 7).unwrap().of_height(7).count(), 1);
+        let again = Candidates::open(&path, 8).unwrap();
+        assert_eq!(again.get(7, &B256::repeat_byte(3)), Some(&candidate(7, 3)));
+        assert_eq!(again.get(8, &B256::repeat_byte(4)), Some(&candidate(8, 4)));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! executed again. A batch that is ahead of the store is a fault: derivation waits until consensus has the blocks. A batch that
 //! differs from the agreed chain is invalid here.
 
+use std::fmt::Debug;
+
 use l2_block::{B256, Block, Header, L1Block};
 use l2_da::derive::{Draft, Execute, ExecuteError};
 use l2_store::{Store, StoreError};
@@ -62,10 +64,10 @@ impl Execute for AgreedBlocks<'_> {
             forced: header.forced,
             transactions: stored.block.transactions.clone(),
         };
-        if header.parent != parent.hash() || agreed != draft {
-            return Err(ExecuteError::Invalid(
-                "the validators agreed on another block".to_owned(),
-            ));
+        if let Some(field) = difference(header.parent == parent.hash(), &agreed, &draft) {
+            return Err(ExecuteError::Invalid(format!(
+                "the validators agreed on a block with another {field}"
+            )));
         }
         Ok(stored.block)
     }
@@ -75,4 +77,35 @@ impl Execute for AgreedBlocks<'_> {
         let validators = l2_stf::active_validators(&state).map_err(StoreError::from)?;
         Ok(validators.into_iter().map(|validator| validator.key).collect())
     }
+}
+
+/// The first field in which the batch's block is not the agreed one.
+fn difference(same_parent: bool, agreed: &Draft, draft: &Draft) -> Option<String> {
+    let of = |field: &str, agreed: &dyn Debug, got: &dyn Debug| Some(format!("{field}: {agreed:?}, got {got:?}"));
+    if !same_parent {
+        return Some("parent".to_owned());
+    }
+    if agreed.timestamp_ms != draft.timestamp_ms {
+        return of("time", &agreed.timestamp_ms, &draft.timestamp_ms);
+    }
+    if agreed.origin != draft.origin {
+        return of("origin", &agreed.origin, &draft.origin);
+    }
+    if agreed.round != draft.round {
+        return of("round", &agreed.round, &draft.round);
+    }
+    if agreed.data_fee != draft.data_fee {
+        return of("data fee", &agreed.data_fee, &draft.data_fee);
+    }
+    if agreed.forced != draft.forced {
+        return of("count of forced transactions", &agreed.forced, &draft.forced);
+    }
+    if agreed.transactions != draft.transactions {
+        return of(
+            "list of transactions",
+            &agreed.transactions.len(),
+            &draft.transactions.len(),
+        );
+    }
+    None
 }

@@ -104,7 +104,8 @@ pub struct BlocksConfig {
     pub interval_ms: u64,
     /// Most bytes of transactions in a block.
     pub max_bytes: usize,
-    /// How deep a Bitcoin block must be to be named; the genesis file's `confirmations` if it is not given.
+    /// How many blocks a Bitcoin block must have on it to be named; the genesis file's `confirmations` if it is not given. A
+    /// reorganisation of more than these stops the layer 2.
     pub origin_depth: Option<u64>,
 }
 

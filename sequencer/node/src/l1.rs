@@ -1,8 +1,8 @@
 //! The Bitcoin blocks that layer 2 blocks name.
 //!
 //! A thread looks at bitcoind and keeps what the layer 2 needs of each block of the active chain. A proposer names only blocks
-//! that are `depth` deep, so that agreed blocks do not hang on a block that goes away; a reorganisation deeper than that
-//! would, and is told loudly.
+//! that have `depth` blocks on them, so that agreed blocks do not hang on a block that goes away in a reorganisation of that
+//! many; a deeper one is told loudly.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -122,8 +122,7 @@ impl L1Blocks for L1View {
 
     fn newest(&self) -> Option<L1Origin> {
         let tip = self.tip();
-        // A block is 1 deep when it is the tip.
-        let height = (tip.height + 1).checked_sub(self.depth)?;
+        let height = tip.height.checked_sub(self.depth)?;
         if height <= self.start.height {
             return None;
         }
@@ -179,10 +178,11 @@ mod tests {
 
     #[test]
     fn only_buried_blocks_are_named() {
-        assert_eq!(view(11..=20, 1).newest(), Some(origin(20, 0)));
-        assert_eq!(view(11..=20, 6).newest(), Some(origin(15, 0)));
+        assert_eq!(view(11..=20, 1).newest(), Some(origin(19, 0)));
+        // Six blocks can be replaced, and it is still there.
+        assert_eq!(view(11..=20, 6).newest(), Some(origin(14, 0)));
         // None is deep enough, and the start is not named again.
-        assert_eq!(view(11..=15, 6).newest(), None);
-        assert_eq!(view(11..=16, 6).newest(), Some(origin(11, 0)));
+        assert_eq!(view(11..=16, 6).newest(), None);
+        assert_eq!(view(11..=17, 6).newest(), Some(origin(11, 0)));
     }
 }

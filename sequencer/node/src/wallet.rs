@@ -154,7 +154,9 @@ fn answer(result: l2_stf::CallResult) -> Result<Bytes, CallError> {
 
 fn refusal<E: std::fmt::Display>(error: l2_stf::CallError<E>) -> CallError {
     match error {
-        l2_stf::CallError::Refused(reason) => CallError::Refused(reason.to_string()),
+        error @ (l2_stf::CallError::Refused(_) | l2_stf::CallError::Funds { .. }) => {
+            CallError::Refused(error.to_string())
+        }
         l2_stf::CallError::Fails { gas, result } => match answer(result) {
             Err(error) => error,
             Ok(_) => CallError::Refused(format!("gas required exceeds allowance ({gas})")),

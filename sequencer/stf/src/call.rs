@@ -73,9 +73,17 @@ pub struct CallResult {
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError<E> {
-    /// It could not begin: too little gas, or the caller does not hold the value.
+    /// It could not begin: too little gas, for example.
     #[error(transparent)]
     Refused(#[from] InvalidTransaction),
+    /// The caller does not hold the value. Wallets look for these words.
+    #[error("insufficient funds for gas * price + value: balance {balance}, cost {cost}")]
+    Funds {
+        /// Wei that the caller has.
+        balance: U256,
+        /// Wei that it would take.
+        cost: U256,
+    },
     /// The state could not be read.
     #[error("state could not be read: {0}")]
     State(E),
@@ -141,6 +149,12 @@ pub fn call<V: StateView>(
         Err(error) => {
             return Err(match (machine.ctx.journaled_state.database.fault.take(), error) {
                 (Some(fault), _) => CallError::State(fault),
+                (None, EVMError::Transaction(InvalidTransaction::LackOfFundForMaxFee { fee, balance })) => {
+                    CallError::Funds {
+                        balance: *balance,
+                        cost: *fee,
+                    }
+                }
                 (None, EVMError::Transaction(reason)) => CallError::Refused(reason),
                 (None, other) => CallError::Machine(alloc::format!("{other}")),
             });

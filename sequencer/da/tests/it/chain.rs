@@ -106,23 +106,10 @@ fn a_connector_stolen_by_the_fall_back_is_replaced() {
 fn an_evicted_reveal_is_sent_again() {
     let mut world = World::start();
     world.agree(world.height(), &[b"transfer"]);
-    // The connector, then the batch; the commit is mined without its reveal.
-    world.tick(&[]);
-    world.mine(1);
-    world.tick(&[]);
+    // The commit is mined without its reveal.
+    let commit = world.post().signed.unwrap();
     let mempool = world.node.chain().mempool().unwrap();
     assert_eq!(mempool.len(), 2);
-    let commit = world
-        .posters
-        .iter()
-        .find_map(|poster| {
-            poster
-                .record()
-                .posted
-                .iter()
-                .find_map(|posted| posted.signed.clone())
-        })
-        .unwrap();
     world.node.chain().mine_exactly(&[commit]).unwrap();
     // Two weeks later a mempool forgets what waits.
     let client = world.node.bitcoind.client();
@@ -154,10 +141,7 @@ fn an_evicted_reveal_is_sent_again() {
 fn a_validator_reveals_what_a_dead_poster_does_not() {
     let mut world = World::start();
     world.agree(world.height(), &[b"transfer"]);
-    world.tick(&[]);
-    world.mine(1);
-    world.tick(&[]);
-    let commit = world.posters[0].record().posted[0].signed.clone().unwrap();
+    let commit = world.post().signed.unwrap();
     // Poster 0 dies with its reveal unsent: drop it from the mempool by restarting a node that mined the commit alone.
     world.node.chain().mine_exactly(&[commit]).unwrap();
     let client = world.node.bitcoind.client();
@@ -244,13 +228,12 @@ fn six_blocks_are_reorganised() {
 fn a_batch_that_waits_is_bumped() {
     let mut world = World::start();
     world.agree(world.height(), &[b"transfer"]);
-    world.tick(&[]);
-    world.mine(1);
-    world.tick(&[]);
+    world.post();
     world.rate = 20;
     for _ in 0..3 {
         world.node.chain().mine_empty(1).unwrap();
-        world.tick(&[]);
+        // The others would take over, at the new rate.
+        world.tick(&[1, 2, 3]);
     }
     // Commit, reveal and a child of each.
     assert_eq!(world.node.chain().mempool().unwrap().len(), 4);
@@ -262,11 +245,8 @@ fn a_batch_that_waits_is_bumped() {
 fn copies_and_foreign_spends_on_chain_are_nothing() {
     let mut world = World::start();
     world.agree(world.height(), &[b"transfer"]);
-    world.tick(&[]);
-    world.mine(1);
     // A copy of the batch's inscription, in a transaction of its own, before the batch.
-    world.tick(&[]);
-    let posted = world.posters[0].record().posted[0].clone();
+    let posted = world.post();
     let commit = posted.signed.clone().unwrap();
     let reveal = posted.reveals[0].clone();
     let copied = l2_da::inscription::read(&reveal.input[0].witness, *b"TAPb", 400_000).unwrap();
@@ -309,6 +289,8 @@ fn deposits_and_forced_transactions_are_relayed_and_scanned() {
         )
         .unwrap();
     world.node.chain().accept(&payment).unwrap();
+    world.mine(1);
+    world.node.funds.rescan(world.node.bitcoind.chain()).unwrap();
     assert_eq!(format().deposits(&payment).len(), 1);
     // The greatest forced transaction there is.
     let bytes = noise(l2_da::scan::MAX_FORCED_BYTES);

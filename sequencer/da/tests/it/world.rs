@@ -10,7 +10,7 @@ use l2_block::{B256, Block, Genesis, Header, L1Block, L1Origin};
 use l2_da::commitment::Commitment;
 use l2_da::connector::{BatchConnector, Path};
 use l2_da::derive::{Derivation, DerivedBatch, Empty, Link, Outcome};
-use l2_da::poster::{Bump, Effect, Job, Order, Poster, Record, Standing, Terms, View, child_pays};
+use l2_da::poster::{Bump, Effect, Job, Order, Posted, Poster, Record, Standing, Terms, View, child_pays};
 use l2_da::proposal::{Plan, Proposal, SigningRequest};
 use l2_da::scan::scan;
 use l2_da::signing::{OwnView, check_before_signing};
@@ -378,6 +378,19 @@ impl World {
     pub(crate) fn mine(&mut self, count: u32) {
         self.node.chain().mine(count).unwrap();
         self.follow();
+    }
+
+    /// Ticks and mines until a batch is in the mempool. Gives what its poster remembers of it.
+    pub(crate) fn post(&mut self) -> Posted {
+        for _ in 0..10 {
+            self.tick(&[]);
+            let mut posted = self.posters.iter().flat_map(|poster| &poster.record().posted);
+            if let Some(posted) = posted.find(|posted| posted.signed.is_some()) {
+                return posted.clone();
+            }
+            self.mine(1);
+        }
+        panic!("nothing was posted: {:?}", self.derivation.link());
     }
 
     /// Ticks and mines until the node stands where the sequencers do.
