@@ -47,7 +47,7 @@ pub enum ImageError {
 /// # Errors
 /// If the file has no place for one.
 pub fn patch(elf: &[u8], checkpoint: &Checkpoint) -> Result<Vec<u8>, ImageError> {
-    let place = place(elf)?;
+    let (place, _) = place(elf)?;
     let mut image = elf.to_vec();
     image[place].copy_from_slice(&checkpoint.encode());
     Ok(image)
@@ -59,12 +59,20 @@ pub fn patch(elf: &[u8], checkpoint: &Checkpoint) -> Result<Vec<u8>, ImageError>
 /// If the file has no place for one.
 pub fn read_checkpoint(elf: &[u8]) -> Result<Checkpoint, ImageError> {
     let mut bytes = [0; Checkpoint::BYTES];
-    bytes.copy_from_slice(&elf[place(elf)?]);
+    bytes.copy_from_slice(&elf[place(elf)?.0]);
     Ok(Checkpoint::decode(&bytes))
 }
 
-/// Where in the file the checkpoint lies: inside of it, and loaded to memory that the program cannot write.
-fn place(elf: &[u8]) -> Result<Range<usize>, ImageError> {
+/// Where in memory the checkpoint lies.
+///
+/// # Errors
+/// If the file has no place for one.
+pub fn checkpoint_address(elf: &[u8]) -> Result<u32, ImageError> {
+    Ok(place(elf)?.1)
+}
+
+/// Where in the file the checkpoint lies: inside of it, and loaded to memory that the program cannot write. And where that is.
+fn place(elf: &[u8]) -> Result<(Range<usize>, u32), ImageError> {
     if !elf.starts_with(b"\x7fELF\x01\x02\x01") {
         return Err(ImageError::Elf);
     }
@@ -124,7 +132,7 @@ fn place(elf: &[u8]) -> Result<Range<usize>, ImageError> {
     }
     let start = start as usize;
     if kind == SHT_PROGBITS && len as usize == Checkpoint::BYTES && loaded_read_only {
-        Ok(start..start + Checkpoint::BYTES)
+        Ok((start..start + Checkpoint::BYTES, address))
     } else {
         Err(ImageError::Section { got: len })
     }

@@ -27,7 +27,7 @@ mod words;
 
 pub use check::{CheckError, MAX_CONTENT_BYTES, MAX_GENESIS_BYTES, MAX_L1_BYTES, check};
 #[cfg(feature = "std")]
-pub use image::{GUEST, ImageError, SECTION, patch, read_checkpoint};
+pub use image::{GUEST, ImageError, SECTION, checkpoint_address, patch, read_checkpoint};
 #[cfg(feature = "std")]
 pub use run::{ClaimError, ClaimedBatch, Run, Verdict, claim_batch, claim_words, run};
 pub use words::{BatchClaim, CLAIM_WORDS, Checkpoint};

@@ -3,10 +3,10 @@
 
 use l2_block::{Address, B256, blob_root};
 use l2_claim::sample::{Batch, Chain, Key, deposit, genesis};
-use l2_claim::{BatchClaim, ClaimedBatch, Verdict, claim_batch, claim_words};
+use l2_claim::{BatchClaim, Checkpoint, ClaimedBatch, Verdict, checkpoint_address, claim_batch, claim_words};
 use ocp::adversary::{Brazen, Contrarian, flip_result};
 use ocp::player::watchtower::{Conviction, Policy};
-use ocp::prover::Traced;
+use ocp::prover::{Prover, Traced};
 use ocp::{Hash32, Opening, Plan, message::Published};
 use regtest::TestNode;
 use scenarios::play::{AnyPolicy, Scene, knowing, play};
@@ -14,7 +14,7 @@ use scenarios::report::{Outcome, SceneReport};
 use scenarios::stage::{Nobody, Stage};
 use zkvm_emulator::{Preimages, Program, Silent, StepClass, StepRecord, syscall};
 
-use crate::liars::FalseLeaf;
+use crate::liars::{Bluff, FalseLeaf};
 use crate::money;
 use crate::trial::{self, Trial};
 
@@ -66,10 +66,28 @@ fn is_call(record: &StepRecord, number: u32) -> bool {
 
 /// The first load from the checkpoint's section.
 fn load_of_the_checkpoint(trial: &Trial, truth: &ClaimedBatch) -> u64 {
-    let first = u32::from_be_bytes(truth.checkpoint.header[..4].try_into().unwrap());
+    let start = checkpoint_address(&truth.elf).unwrap();
+    let section = start..start + Checkpoint::BYTES as u32;
+    // From LB to LWR.
     trial.find(0, |record| {
-        record.instr >> 26 == 0x23 && record.outcome.value == first
+        (0x20..=0x26).contains(&(record.instr >> 26)) && section.contains(&record.addr)
     })
+}
+
+/// The first load of a word from `from` on where a false leaf changes all that comes later, and whoever tells it.
+fn lasting_lie(trial: &Trial, from: u64) -> (u64, Bluff<FalseLeaf>) {
+    let mut truth = trial.truth();
+    let end = truth.trace().end().steps();
+    let mut load = from;
+    loop {
+        load = trial.find(load + 1, |record| record.instr >> 26 == 0x23);
+        let liar = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, load, 2);
+        let mut liar = Bluff(liar);
+        let mut later = (load + 1..=end).step_by(97).chain([end]);
+        if later.all(|step| liar.digest(step).unwrap() != truth.digest(step).unwrap()) {
+            return (load, liar);
+        }
+    }
 }
 
 #[test]
@@ -88,13 +106,11 @@ fn a_false_post_root_is_disproved() {
     let word = trial.find(0, |record| is_call(record, syscall::CLAIM));
     trial.convict_of(&mut node, "batch word", flip_result(word, 3), "12 claim word");
     // It lies about state.
-    let hint = trial.find(truth.steps / 2, |record| is_call(record, syscall::HINT_BLAKE3));
-    trial.convict_of(
-        &mut node,
-        "batch state",
-        flip_result(hint, 12),
-        "12 system call: Syscall(HintWord)",
-    );
+    let hint = trial.find_last(|record| is_call(record, syscall::HINT_BLAKE3));
+    let verdict = trial.convict(&mut node, "batch state", Bluff(trial.liar(flip_result(hint, 12))));
+    assert_eq!((verdict.step, verdict.by_path), (hint, false));
+    let family = "12 system call: Syscall(HintWord)";
+    assert!(verdict.leaf.starts_with(family), "{}", verdict.leaf);
     // It lies at the end.
     let exit = trial.find(trial.truth().trace().end().steps() - 3, |record| {
         record.step_class() == Some(StepClass::Exit)
@@ -130,9 +146,13 @@ fn a_false_pre_root_is_disproved() {
     assert!(verdict.leaf.starts_with("15 equivocation"), "{}", verdict.leaf);
     // It runs this image and lies about the checkpoint when it is read, once about the load, once about memory.
     let load = load_of_the_checkpoint(&trial, &truth);
-    trial.convict_of(&mut node, "batch checkpoint", flip_result(load, 1), "5 result");
-    let liar = FalseLeaf::new(&trial.program, &trial.inputs(), &trial.plan, load, 2);
-    let verdict = trial.convict(&mut node, "batch checkpoint memory", liar);
+    let liar = Bluff(trial.liar(flip_result(load, 1)));
+    let verdict = trial.convict(&mut node, "batch checkpoint", liar);
+    assert_eq!((verdict.step, verdict.by_path), (load, false));
+    assert!(verdict.leaf.starts_with("5 result"), "{}", verdict.leaf);
+    // It lies about a word of memory after that.
+    let (load, liar) = lasting_lie(&trial, load);
+    let verdict = trial.convict(&mut node, "batch memory", liar);
     assert_eq!((verdict.step, verdict.by_path), (load, true));
 }
 

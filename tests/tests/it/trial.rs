@@ -109,6 +109,14 @@ impl Trial {
         found.unwrap_or_else(|| panic!("no such step in {from}..{end}"))
     }
 
+    /// The last step whose true record is `wanted`.
+    pub(crate) fn find_last(&self, wanted: impl Fn(&StepRecord) -> bool) -> u64 {
+        let truth = self.truth();
+        let steps = 0..truth.trace().end().steps();
+        let found = steps.filter(|&step| wanted(&truth.trace().record_at(step).unwrap()));
+        found.last().expect("there is such a step")
+    }
+
     /// An operator that tells this lie.
     pub(crate) fn liar(&self, lie: Lie) -> Whitewash {
         Whitewash::new(&self.program, &self.inputs(), &self.plan, lie)
