@@ -18,13 +18,12 @@ devnet:
 	sh scripts/setup.sh layer2
 	$(BUILD) run --locked --release --bin tapestry -- devnet $(ARGS)
 
-# Suites that have not been seen to pass as a whole yet: run by `make nightly`, not by `make test`.
-LATER = --exclude l2-claim --exclude l2-consensus --exclude l2-da --exclude tapestry-tests
-
-# All tests but those. bitcoind is found or built first, where its progress can be seen.
+# All tests. bitcoind is found or built first, where its progress can be seen. Tests of whole devnets come last, by
+# themselves: they would be slowed down by others.
 test: setup
 	$(BUILD) run --locked -p regtest --bin find-bitcoind
-	$(BUILD) test --locked --workspace $(LATER)
+	$(BUILD) test --locked --workspace
+	$(BUILD) test --locked --workspace --test layer2
 
 # Formatting, lints and documentation, warnings denied.
 lint:
@@ -41,7 +40,7 @@ bench: setup
 nightly: setup
 	$(BUILD) run --locked -p regtest --bin find-bitcoind
 	$(BUILD) test --locked --workspace --release -- --include-ignored
-	$(BUILD) test --locked --release -p tapestry --test layer2 -- --include-ignored
+	$(BUILD) test --locked --workspace --release --test layer2 -- --include-ignored
 
 # Debian packages that are missing; see scripts/setup.sh.
 setup:

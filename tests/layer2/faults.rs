@@ -131,6 +131,64 @@ fn a_damaged_database_is_noticed_and_a_cut_off_write_is_recovered() {
 }
 
 #[test]
+fn a_validator_that_signs_twice_is_slashed_and_put_out() {
+    net::run(async {
+        let options = DevnetOptions {
+            adjust: |genesis| genesis.tokenomics.epoch = 20,
+            ..net::options()
+        };
+        let mut net = Devnet::start(&options).await.unwrap();
+        reach(&mut net, &[0, 1, 2, 3], 3, PATIENCE).await;
+        let whole = net.genesis.validators[3].stake;
+        let wanted = net.genesis.validators[3].address;
+        let seen = async |net: &Devnet, index: usize| {
+            let all = net.sequencers[index].rpc().unwrap().validators().await.unwrap();
+            all.into_iter().find(|validator| validator.account == wanted)
+        };
+        let before = seen(&net, 0).await.expect("it is a validator");
+        assert!(before.active && before.stake == whole);
+        // Its key runs a second time. Two that have something to propose at once do not wait for each other.
+        let mut twin = net.twin(3).unwrap();
+        twin.start().unwrap();
+        twin.wait().await.unwrap();
+        let mut nonce = 0;
+        until(&mut net, "the slash", Duration::from_secs(120), async |net| {
+            for sequencer in [0, 1, 2] {
+                let account = &net.accounts[sequencer];
+                let rpc = net.sequencers[sequencer].rpc().unwrap();
+                for nonce in nonce..nonce + 10 {
+                    let to = Address::with_last_byte(9);
+                    let tx = account.transfer(net.genesis.chain_id, nonce, to, U256::from(1), 1_000_000_000);
+                    rpc.send(&tx).await.unwrap();
+                }
+            }
+            nonce += 10;
+            // Out of the list, or in it with less.
+            seen(net, 1).await.is_none_or(|now| now.stake < whole)
+        })
+        .await;
+        // From the next epoch on the others agree without it.
+        until(&mut net, "an epoch without it", PATIENCE, async |net| {
+            seen(net, 0).await.is_none_or(|now| !now.active)
+        })
+        .await;
+        twin.kill();
+        let now = height(&net, 0).await.unwrap();
+        reach(&mut net, &[0, 1, 2], now + 5, PATIENCE).await;
+        same_chain(&mut net).await;
+        // Nobody else lost anything.
+        let all = net.sequencers[2].rpc().unwrap().validators().await.unwrap();
+        let others = all.iter().filter(|validator| validator.account != wanted);
+        assert_eq!(others.clone().count(), 3);
+        assert!(
+            others
+                .into_iter()
+                .all(|validator| validator.active && validator.stake >= whole)
+        );
+    });
+}
+
+#[test]
 fn transactions_that_are_none_get_the_right_error() {
     net::run(async {
         let mut net = Devnet::start(&net::options()).await.unwrap();

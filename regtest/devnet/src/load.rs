@@ -97,7 +97,10 @@ impl Devnet {
             let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
             Some(kib << 10)
         };
-        self.sequencers.iter().filter_map(|sequencer| of(sequencer.process_id()?)).sum()
+        self.sequencers
+            .iter()
+            .filter_map(|sequencer| of(sequencer.process_id()?))
+            .sum()
     }
 
     /// The first sequencer's histogram of finality: upper bounds in seconds, blocks up to them.
@@ -121,7 +124,10 @@ impl Devnet {
             .collect();
         let total = counts.last().map_or(0, |(_, count)| *count);
         let middle = total.div_ceil(2);
-        let bound = counts.iter().find(|(_, count)| *count >= middle).map(|(bound, _)| *bound);
+        let bound = counts
+            .iter()
+            .find(|(_, count)| *count >= middle)
+            .map(|(bound, _)| *bound);
         Ok(bound.context("no block was committed under load")? * 1_000.0)
     }
 
@@ -226,7 +232,10 @@ async fn settle(
 fn get(address: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)

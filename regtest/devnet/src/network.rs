@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, keccak256};
 use anyhow::{Context, bail};
 use bitcoin::hashes::Hash;
 use bitcoin::key::Secp256k1;
@@ -73,6 +73,7 @@ pub struct Devnet {
     pub genesis: Genesis,
     /// Accounts with coins.
     pub accounts: Vec<DevAccount>,
+    exe: PathBuf,
     folder: PathBuf,
     wires: Vec<Wire>,
     _temporary: Option<tempfile::TempDir>,
@@ -116,6 +117,7 @@ impl Devnet {
             node,
             genesis,
             accounts: (0..options.accounts).map(DevAccount::new).collect(),
+            exe: options.exe.clone(),
             folder,
             wires: Vec::new(),
             _temporary: temporary,
@@ -248,6 +250,38 @@ impl Devnet {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A second process with the key of a sequencer, which knows nothing of the first: whoever restores a backup beside a running
+    /// node signs two things. Not started yet.
+    ///
+    /// # Errors
+    /// If its files cannot be written.
+    pub fn twin(&self, index: usize) -> anyhow::Result<Sequencer> {
+        let first = self.folder.join(format!("sequencer-{index}"));
+        let folder = self.folder.join(format!("sequencer-{index}-twin"));
+        std::fs::create_dir_all(&folder)?;
+        std::fs::copy(first.join("validator.key"), folder.join("validator.key"))?;
+        let mut config: Table = toml::from_str(&std::fs::read_to_string(first.join("node.toml"))?)?;
+        // Of one name, the second would be taken for the first by its peers.
+        let name = keccak256(format!("tapestry/devnet/twin/{index}"));
+        std::fs::write(folder.join("network.key"), format!("{}\n", hex::encode(name)))?;
+        let (rpc, metrics) = (free_port()?, free_port()?);
+        for (table, key, value) in [
+            ("network", "key", "network.key".to_owned()),
+            ("network", "listen", multiaddr(free_port()?)),
+            ("network", "gossip_listen", multiaddr(free_port()?)),
+            ("rpc", "listen", rpc.to_string()),
+            ("metrics", "listen", metrics.to_string()),
+        ] {
+            let table = config
+                .get_mut(table)
+                .and_then(Value::as_table_mut)
+                .with_context(|| format!("no [{table}] in the configuration"))?;
+            table.insert(key.to_owned(), Value::String(value));
+        }
+        std::fs::write(folder.join("node.toml"), toml::to_string(&config)?)?;
+        Ok(Sequencer::new(&self.exe, &folder, rpc, metrics))
     }
 
     /// Cuts or mends all wires between two groups: those in `group` on one side, all others on the other.

@@ -7,12 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::SolCall;
 use anyhow::{Context, bail};
 use jsonrpsee::core::client::ClientT;
 use jsonrpsee::core::params::{ArrayParams, BatchRequestBuilder};
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
 use jsonrpsee::rpc_params;
-use serde_json::Value;
+use l2_token::IToken;
+use serde_json::{Value, json};
 
 /// How long a sequencer may take to serve.
 const START: Duration = Duration::from_secs(60);
@@ -287,6 +289,20 @@ impl Rpc {
             .request("eth_getTransactionCount", rpc_params![address, "latest"])
             .await?;
         Ok(nonce.to())
+    }
+
+    /// The token's list of validators.
+    ///
+    /// # Errors
+    /// If the node does not answer.
+    pub async fn validators(&self) -> anyhow::Result<Vec<IToken::Validator>> {
+        let question =
+            json!({ "to": l2_token::ADDRESS, "input": Bytes::from(IToken::validatorsCall {}.abi_encode()) });
+        let answer: Bytes = self
+            .0
+            .request("eth_call", rpc_params![question, "latest"])
+            .await?;
+        Ok(IToken::validatorsCall::abi_decode_returns(&answer)?)
     }
 
     /// Sends a transaction.

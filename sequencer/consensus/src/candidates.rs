@@ -135,10 +135,9 @@ impl Candidates {
         // nothing that it voted for. Emptying is not synced: old records that come back after a crash are of past heights.
         file.set_len(0)?;
         (&**file).seek(SeekFrom::Start(0))?;
-        let early = self
-            .all
-            .values()
-            .filter(|candidate| candidate.height >= height && candidate.height.abs_diff(height).is_multiple_of(2));
+        let early = self.all.values().filter(|candidate| {
+            candidate.height >= height && candidate.height.abs_diff(height).is_multiple_of(2)
+        });
         for candidate in early {
             append(file, &alloy_rlp::encode(candidate))?;
         }

@@ -81,7 +81,8 @@ impl Execute for AgreedBlocks<'_> {
 
 /// The first field in which the batch's block is not the agreed one.
 fn difference(same_parent: bool, agreed: &Draft, draft: &Draft) -> Option<String> {
-    let of = |field: &str, agreed: &dyn Debug, got: &dyn Debug| Some(format!("{field}: {agreed:?}, got {got:?}"));
+    let of =
+        |field: &str, agreed: &dyn Debug, got: &dyn Debug| Some(format!("{field}: {agreed:?}, got {got:?}"));
     if !same_parent {
         return Some("parent".to_owned());
     }

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::{Address, Bytes};
 use l2_block::{Block, Evidence};
-use l2_consensus::{Application, Certificate, Failure, Judgement, NextHeight, Validator, ValidatorSet, async_trait};
+use l2_consensus::{
+    Application, Certificate, Failure, Judgement, NextHeight, Validator, ValidatorSet, async_trait,
+};
 use tokio::time::Instant;
 
 use crate::chain::{Candidate, Chain, ChainError, Choice};
@@ -114,7 +116,12 @@ impl Application for NodeApplication {
         }
     }
 
-    async fn check(&mut self, _proposer: &Validator, block: &Block, _bytes: &Bytes) -> Result<Judgement, Failure> {
+    async fn check(
+        &mut self,
+        _proposer: &Validator,
+        block: &Block,
+        _bytes: &Bytes,
+    ) -> Result<Judgement, Failure> {
         let start = Instant::now();
         let until = start + ORIGIN_WAIT;
         loop {
@@ -126,7 +133,10 @@ impl Application for NodeApplication {
                 }
                 Err(ChainError::Origin(_)) if Instant::now() < until => tokio::time::sleep(ORIGIN_LOOK).await,
                 Err(ChainError::Origin(origin)) => {
-                    tracing::warn!(height = origin.height, "a proposed block names a Bitcoin block that is not known here");
+                    tracing::warn!(
+                        height = origin.height,
+                        "a proposed block names a Bitcoin block that is not known here"
+                    );
                     return Ok(Judgement::Unknown);
                 }
                 Err(error @ (ChainError::Store(_) | ChainError::State(_))) => return Err(error.into()),

@@ -52,6 +52,10 @@ fn default_name() -> String {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkConfig {
+    /// File with the secret that names this node to its peers; derived from the validator's key if there is none, or new at
+    /// each start without that.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
     /// Consensus, as `/ip4/0.0.0.0/tcp/4001`.
     pub listen: Multiaddr,
     /// Peers of consensus.
@@ -223,6 +227,7 @@ impl NodeConfig {
         for place in [&mut config.genesis, &mut config.data]
             .into_iter()
             .chain(config.validator_key.as_mut())
+            .chain(config.network.key.as_mut())
             .chain(config.bitcoin.cookie.as_mut())
         {
             *place = folder.join(&*place);

@@ -73,7 +73,11 @@ impl Default for Metrics {
             finality_seconds.clone(),
         );
         let check_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 14));
-        registry.register("check_seconds", "Seconds to judge a proposed block", check_seconds.clone());
+        registry.register(
+            "check_seconds",
+            "Seconds to judge a proposed block",
+            check_seconds.clone(),
+        );
         let r = &mut registry;
         Self {
             height: gauge(r, "height", "Number of the newest agreed block"),

@@ -124,9 +124,11 @@ pub async fn run(
 
     let (to_peers, from_wallets) = mpsc::channel::<Bytes>(traffic::OUTGOING);
     let (to_validators, messages) = mpsc::unbounded_channel();
-    let network = secret
-        .as_ref()
-        .map_or_else(random_key, |secret| Ok(network_key(secret)))?;
+    let network = match (&config.network.key, &secret) {
+        (Some(path), _) => network_key(&read_key(path)?),
+        (None, Some(secret)) => network_key(secret),
+        (None, None) => random_key()?,
+    };
     let (gossip, received) = Gossip::start(GossipConfig {
         genesis: genesis.hash(),
         network_key: network,

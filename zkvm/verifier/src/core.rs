@@ -156,7 +156,9 @@ pub fn verify_core(
     proof: &CoreProof,
     params: &Params,
 ) -> Result<(), CoreError> {
-    verify_core_by(key, statement, proof, params, |shards, verify| (0..shards).try_for_each(verify))
+    verify_core_by(key, statement, proof, params, |shards, verify| {
+        (0..shards).try_for_each(verify)
+    })
 }
 
 /// [`verify_core`], with the shards verified by `each`: it is given their number and what verifies one, and must call that
