@@ -215,7 +215,7 @@ mod tests {
             block: B256::repeat_byte(fill),
             proposer: B256::repeat_byte(7),
             signature: B512::repeat_byte(fill),
-            valid: fill % 2 == 0,
+            valid: fill.is_multiple_of(2),
             bytes: vec![fill; 1000].into(),
         }
     }

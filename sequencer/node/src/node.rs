@@ -268,10 +268,11 @@ fn random_key() -> anyhow::Result<[u8; 32]> {
 
 fn pruning(store: Arc<Store>, keep: u64) -> crate::app::OnBlock {
     Box::new(move |candidate| {
-        if keep > 0 && candidate.block.header.number % PRUNE_EVERY == 0 {
-            if let Err(error) = store.prune(keep, 2 * PRUNE_EVERY) {
-                tracing::error!(%error, "old states are not pruned");
-            }
+        if keep > 0
+            && candidate.block.header.number % PRUNE_EVERY == 0
+            && let Err(error) = store.prune(keep, 2 * PRUNE_EVERY)
+        {
+            tracing::error!(%error, "old states are not pruned");
         }
     })
 }

@@ -1,4 +1,5 @@
 //! How many plain transfers a core executes in a second: over memory, over the tree with its update, and with signatures.
+#![allow(missing_docs)] // criterion's macros write none.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

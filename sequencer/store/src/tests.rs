@@ -331,8 +331,8 @@ fn old_states_are_read_until_they_are_pruned_and_newer_ones_stay_whole() {
     store.rewind(15).unwrap();
     assert!(matches!(store.rewind(14), Err(StoreError::Pruned { .. })));
     assert_eq!(entries(&store, &roots[15]).unwrap(), all[15]);
-    for number in 16..=20usize {
-        assert_eq!(step(&store, 0).header.state_root, roots[number]);
+    for root in &roots[16..=20] {
+        assert_eq!(step(&store, 0).header.state_root, *root);
     }
     // When only the head's state is kept, no node is left that it does not need.
     store.prune(0, 100).unwrap();

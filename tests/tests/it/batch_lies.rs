@@ -269,7 +269,7 @@ fn withheld_data_convict_nobody_honest() {
 fn a_claim_of_garbage_is_disproved() {
     let mut node = TestNode::start().unwrap();
     let truth = claim(&batch());
-    let garbage: Vec<u8> = (0..1_000u32).map(|i| (i * i >> 3) as u8).collect();
+    let garbage: Vec<u8> = (0..1_000u32).map(|i| ((i * i) >> 3) as u8).collect();
     let mut nodes = Vec::new();
     let content_root = blob_root(&garbage, |_, node| nodes.push(node));
     let lie = BatchClaim {

@@ -133,7 +133,7 @@ impl Model {
         let draft = Draft {
             timestamp_ms: parent.timestamp_ms + 1_000,
             origin: l1.last().map_or(parent.origin, |block| block.origin),
-            round: (parent.number % 3 == 0).into(),
+            round: parent.number.is_multiple_of(3).into(),
             data_fee: parent.data_fee + parent.number % 2,
             forced: 0,
             transactions: transactions.iter().map(|bytes| bytes.to_vec().into()).collect(),

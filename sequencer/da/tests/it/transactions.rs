@@ -276,7 +276,14 @@ fn poor_posters_and_foreign_scripts_are_refused() {
             change,
             ..funding(0, coins, 1)
         };
-        Commit::new(all.clone(), held, Path::Quorum, &all, &[reveal.clone()], &funding)
+        Commit::new(
+            all.clone(),
+            held,
+            Path::Quorum,
+            &all,
+            std::slice::from_ref(&reveal),
+            &funding,
+        )
     };
     let good = commit(vec![coin(0, 1, 5_000)], script(0), &held(&all)).unwrap();
     // Exactly enough for dust change is enough, one less is not.

@@ -320,12 +320,9 @@ fn write_ends(
 ) {
     let mut set = |column: usize, value: F| trace[column][at] = value;
     set(hash::FLAGS + position, F::ONE);
-    for i in 0..8 {
-        set(
-            hash::CV + hash::cv_place(position, i),
-            F::from_canonical_u32(compression.link.cv[i]),
-        );
-        set(hash::DIGEST + i, F::from_canonical_u32(digest[i]));
+    for (i, (cv, digest)) in compression.link.cv.iter().zip(digest).enumerate() {
+        set(hash::CV + hash::cv_place(position, i), F::from_canonical_u32(*cv));
+        set(hash::DIGEST + i, F::from_canonical_u32(*digest));
     }
     for slot in 0..=ROUNDS {
         // Words of the chaining value are offered on three rows: the first of them answers for all.

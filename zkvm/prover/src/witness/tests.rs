@@ -633,7 +633,7 @@ fn random_programs_hold_in_the_cpu_table() {
         let result = zkvm_air::check_trace(&table, &[], &columns, &cpu::publics(&segment));
         assert_eq!(result, Ok(()), "seed {seed}");
         let own: Vec<u64> = executor.rom_counts().iter().map(|n| u64::from(*n)).collect();
-        let theirs: Vec<u64> = counts.rom.iter().map(|n| u64::from(*n)).collect();
+        let theirs: Vec<u64> = counts.rom.to_vec();
         assert_eq!(own, theirs, "seed {seed}");
     }
     for flag in 0..zkvm_air::machine::FLAGS {

@@ -324,7 +324,7 @@ fn rounds(t: &mut TableBuilder, local: &Row, next: &Row) {
         0 => local.0[oldest].clone(),
         _ => word(&words[place - 1]),
     };
-    for j in 0..ROUNDS {
+    for (j, word_j) in w.iter().take(ROUNDS).enumerate() {
         // In `a` and `e` the word of round j stands at ROUNDS + j.
         let new = ROUNDS + j;
         let constant =
@@ -334,7 +334,7 @@ fn rounds(t: &mut TableBuilder, local: &Row, next: &Row) {
             + sum(&e[new - 1], SUM_1)
             + choice(&e[new - 1], &e[new - 2], &e[new - 3])
             + constant
-            + word(&w[j]);
+            + word(word_j);
         let [low, high] = next.carry(E_CARRY, j);
         t.assert_transition(
             format!("e{j}"),

@@ -487,10 +487,11 @@ fn attacks() -> Vec<Vec<Vec<F>>> {
             column[i..].fill(F::ZERO);
         }
         // On padding a round has no constant, and its carry takes that.
-        for row in i..ROWS {
-            for j in 0..ROUNDS {
+        for j in 0..ROUNDS {
+            let carry = &mut trace[hash::E_CARRY + 2 * j];
+            for (row, carry) in carry.iter_mut().enumerate().take(ROWS).skip(i) {
                 let constant = f(hash::round_constant(row, j).into());
-                trace[hash::E_CARRY + 2 * j][row] -= constant * f(TWO_32).inverse();
+                *carry -= constant * f(TWO_32).inverse();
             }
         }
         attacks.push(trace);
