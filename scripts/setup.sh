@@ -32,6 +32,10 @@ fi
 # The MIPS machine is compared with qemu, and guest programs are rebuilt.
 if [ "${1-}" = tests ]; then
 	packages="$packages qemu-user golang-go gcc-mips-linux-gnu rustc-web cargo-web rust-web-src lld"
+	# Wallet libraries run against a devnet.
+	if ! command -v npm >/dev/null 2>&1; then
+		packages="$packages nodejs npm"
+	fi
 fi
 
 if [ "${TAPESTRY_NO_SETUP-}" = 1 ]; then

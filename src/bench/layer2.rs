@@ -41,10 +41,15 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
     },
     Measurement {
         name: "l2.memory_growth",
-        unit: "resident memory of the sequencers after that load, as a multiple of before",
+        unit: "resident memory of the sequencers after that load, as a multiple of halfway through it",
         measure: || {
-            of_devnet(|seen| seen.report.resident_after as f64 / seen.report.resident_before.max(1) as f64)
+            of_devnet(|seen| seen.report.resident_after as f64 / seen.report.resident_half.max(1) as f64)
         },
+    },
+    Measurement {
+        name: "l2.memory_bytes",
+        unit: "bytes of memory of the four sequencers together after that load",
+        measure: || of_devnet(|seen| seen.report.resident_after as f64),
     },
     Measurement {
         name: "derive.blocks_per_s",

@@ -213,6 +213,8 @@ async fn load(options: &Options, net: &mut Devnet, rate: u32) -> anyhow::Result<
             "tps": report.tps,
             "blockMs": report.block_ms,
             "finalityP50Ms": report.finality_p50_ms,
+            "residentHalf": report.resident_half,
+            "residentAfter": report.resident_after,
         });
         writeln!(stdout(), "{line}")?;
     } else {

@@ -37,6 +37,8 @@ pub struct LoadReport {
     pub finality_p50_ms: f64,
     /// Bytes of memory of all sequencers together, before.
     pub resident_before: u64,
+    /// The same, when half of the load was sent: caches are full then.
+    pub resident_half: u64,
     /// The same, after.
     pub resident_after: u64,
 }
@@ -66,12 +68,16 @@ impl Devnet {
         let total = u64::from(load.rate) * load.duration.as_secs();
         // Signed before the clock starts: what is measured is the nodes.
         let chunks = self.signed(total, &mut nonces);
+        let (half, mut resident_half) = (chunks.len() / 2, 0);
         let start = Instant::now();
         let mut tasks = Vec::new();
         let mut due = Duration::ZERO;
         for (i, chunk) in chunks.into_iter().enumerate() {
             let wait = due.saturating_sub(start.elapsed());
             tokio::time::sleep(wait).await;
+            if i == half {
+                resident_half = self.resident();
+            }
             due += Duration::from_secs_f64(chunk.len() as f64 / f64::from(load.rate));
             // All of an account's transfers go to one node, so that they arrive in order.
             let node = nodes[i % self.accounts.len() % nodes.len()].clone();
@@ -85,6 +91,7 @@ impl Devnet {
         let mut report = self.report(&first, start_block, sent).await?;
         report.finality_p50_ms = self.finality_p50_ms(&before)?;
         report.resident_before = resident;
+        report.resident_half = resident_half;
         report.resident_after = self.resident();
         Ok(report)
     }
