@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use zkvm_prover::sdk::{Mode, Params, Proof, Prover, Verifier, fold_key, verify_on_all_cores};
+use zkvm_prover::sdk::{FoldKey, Mode, Params, Proof, Prover, Verifier, fold_key, verify_on_all_cores};
 
 use super::{Measured, Measurement};
 
@@ -179,7 +179,7 @@ fn runs(program: Program, mode: Mode) -> anyhow::Result<Runs> {
 
 /// Milliseconds to verify and bytes of a compressed proof, from its file.
 fn look(prover: &Prover<'_>, program: Program, proof: &Proof) -> anyhow::Result<(f64, f64)> {
-    let verifier = Verifier::new(prover.key()?).fold(fold_key(&crate::zkvm::cache_folder(), proof.params)?);
+    let verifier = Verifier::new(prover.key()?).fold(FoldKey::standard());
     let bytes = proof.encode();
     let mut times = Vec::new();
     for _ in 0..11 {

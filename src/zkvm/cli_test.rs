@@ -249,6 +249,19 @@ fn proofs_are_made_verified_and_inspected() {
         (&shards[0]["table"], &shards[1]["table"]),
         (&"Cpu".into(), &"Static".into())
     );
+    let cells = shards
+        .iter()
+        .map(|shard| shard["cells"].as_u64().unwrap())
+        .sum::<u64>();
+    let a_step = cells as f64 / steps.as_u64().unwrap() as f64;
+    assert_eq!(inspected["cells_per_step"].as_f64(), Some(a_step));
+    assert!(cells > 100 * shards[0]["rows"].as_u64().unwrap());
+    let stages = files.report["proof"]["stages"].as_array().unwrap();
+    let names: Vec<&str> = stages
+        .iter()
+        .map(|time| time["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["executing", "committing", "proving", "verifying"]);
 
     let verify = [
         "verify",

@@ -11,6 +11,7 @@ mod profile;
 mod prove;
 mod rate;
 mod run;
+mod stages;
 mod verify;
 
 use std::fs::File;

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use zkvm_prover::sdk::{Estimate, Mode, Prover, SdkError, Stage, Status, digest_text};
 
+use super::stages::{self, StageTime, Stages};
 use super::{Source, rate};
 
 /// Options of `prove`.
@@ -86,6 +87,8 @@ struct ProofReport {
     bytes: u64,
     seconds: f64,
     instr_per_s: f64,
+    /// Where the time went.
+    stages: Vec<StageTime>,
 }
 
 /// Runs the subcommand.
@@ -122,6 +125,7 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let proof = prover.prove().map_err(told)?;
     let seconds = start.elapsed().as_secs_f64();
+    let stages = shown.stages.times(Instant::now());
     shown.clear();
     let estimate = shown.estimate().context("a proof has an estimate")?;
     rate::store(options.mode, estimate.workload.rows as f64 / seconds.max(1e-9));
@@ -139,6 +143,7 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<ExitCode> {
             bytes: bytes.len() as u64,
             seconds,
             instr_per_s: proof.statement.steps as f64 / seconds.max(1e-9),
+            stages,
         }),
     };
     print(options, &report)
@@ -169,7 +174,7 @@ fn print(options: &Options, report: &Report) -> anyhow::Result<ExitCode> {
         Some(proof) => {
             writeln!(
                 out,
-                "{} after {} steps\nmode      {}\nkey       {}\nproof     {} bytes\nspeed     {:.0} instructions a second ({:.1} s)",
+                "{} after {} steps\nmode      {}\nkey       {}\nproof     {} bytes\nspeed     {:.0} instructions a second ({:.1} s)\nstages    {}",
                 proof.verdict.to_uppercase(),
                 estimate.steps,
                 proof.mode,
@@ -177,6 +182,7 @@ fn print(options: &Options, report: &Report) -> anyhow::Result<ExitCode> {
                 proof.bytes,
                 proof.instr_per_s,
                 proof.seconds,
+                stages::text(&proof.stages),
             )?;
         }
     }
@@ -229,6 +235,7 @@ struct Shown {
     estimate: Mutex<Option<Estimate>>,
     json: bool,
     folded: bool,
+    stages: Stages,
 }
 
 /// Of a proof's time, the part of the first pass, in percent.
@@ -246,6 +253,7 @@ impl Shown {
             estimate: Mutex::new(None),
             json,
             folded: mode == ModeName::Compressed,
+            stages: Stages::default(),
         })
     }
 
@@ -255,6 +263,7 @@ impl Shown {
     }
 
     fn stage(&self, stage: Stage) {
+        self.stages.enter(name(&stage), Instant::now());
         match stage {
             Stage::Executing { steps } => self
                 .bar
@@ -293,6 +302,18 @@ impl Shown {
 
     fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// A stage's name in a report.
+fn name(stage: &Stage) -> &'static str {
+    match stage {
+        Stage::Executing { .. } | Stage::Estimated(_) => "executing",
+        Stage::Committing { .. } => "committing",
+        Stage::Proving { .. } => "proving",
+        Stage::Circuits => "circuits",
+        Stage::Folding { .. } => "folding",
+        Stage::Verifying => "verifying",
     }
 }
 

@@ -9,11 +9,11 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 use zkvm_prover::sdk::{
-    Body, Mode, Params, Proof, Verifier, VerifyingKey, digest_text, fold_key, verify_on_all_cores,
+    Body, FoldKey, Mode, Proof, Verifier, VerifyingKey, columns, digest_text, verify_on_all_cores,
 };
 
 use super::prove::verdict;
-use super::{parse_claim, rate, read};
+use super::{parse_claim, read};
 
 /// Most bytes of a proof's file.
 const MAX_PROOF: u64 = 1 << 31;
@@ -77,7 +77,7 @@ pub(crate) fn verify(options: &VerifyOptions) -> anyhow::Result<ExitCode> {
     let proof = decode(&options.proof, &bytes);
     if proof.as_ref().is_ok_and(|proof| proof.mode() == Mode::Compressed) {
         // The fold circuit is this release's own, whatever the proof says.
-        verifier = verifier.fold(fold_key(&rate::folder(), Params::STANDARD)?);
+        verifier = verifier.fold(FoldKey::standard());
     }
     let start = Instant::now();
     let verified = proof.and_then(|proof| {
@@ -130,12 +130,16 @@ struct Inspection {
     conjectured_bits: u32,
     provable_bits: u32,
     shards: Vec<ShardReport>,
+    /// Cells of all shards together over steps.
+    cells_per_step: f64,
 }
 
 #[derive(Serialize)]
 struct ShardReport {
     table: String,
     rows: u64,
+    /// Cells that are committed.
+    cells: u64,
     queries: usize,
 }
 
@@ -150,14 +154,24 @@ pub(crate) fn inspect(options: &InspectOptions) -> anyhow::Result<ExitCode> {
         Body::Core(core) => &core.shards[..],
         Body::Compressed(_) => &[],
     };
-    let shards = shards.iter().map(|shard| ShardReport {
-        table: format!("{:?}", shard.table),
-        rows: u32::try_from(shard.log_height)
-            .ok()
-            .and_then(|log| 1u64.checked_shl(log))
-            .unwrap_or(u64::MAX),
-        queries: shard.fri.query_round_proofs.len(),
-    });
+    let shards: Vec<ShardReport> = shards
+        .iter()
+        .map(|shard| {
+            let rows = u32::try_from(shard.log_height)
+                .ok()
+                .and_then(|log| 1u64.checked_shl(log))
+                .unwrap_or(u64::MAX);
+            ShardReport {
+                table: format!("{:?}", shard.table),
+                rows,
+                cells: rows.saturating_mul(columns(shard.table) as u64),
+                queries: shard.fri.query_round_proofs.len(),
+            }
+        })
+        .collect();
+    let cells = shards
+        .iter()
+        .fold(0u64, |sum, shard| sum.saturating_add(shard.cells));
     let report = Inspection {
         version: zkvm_prover::sdk::VERSION,
         mode: proof.mode().name(),
@@ -169,7 +183,8 @@ pub(crate) fn inspect(options: &InspectOptions) -> anyhow::Result<ExitCode> {
         queries: proof.params.queries,
         conjectured_bits: bits(&proof, |proof| proof.params.conjectured_bits()),
         provable_bits: bits(&proof, |proof| proof.params.provable_bits()),
-        shards: shards.collect(),
+        shards,
+        cells_per_step: cells as f64 / proof.statement.steps.max(1) as f64,
     };
     let mut out = stdout().lock();
     if options.json {
@@ -194,9 +209,12 @@ pub(crate) fn inspect(options: &InspectOptions) -> anyhow::Result<ExitCode> {
         let title = if index == 0 { "shards" } else { "" };
         writeln!(
             out,
-            "{title:9} {index:>4}  {:8} {:>9} rows",
-            shard.table, shard.rows
+            "{title:9} {index:>4}  {:8} {:>9} rows {:>12} cells",
+            shard.table, shard.rows, shard.cells
         )?;
+    }
+    if !report.shards.is_empty() {
+        writeln!(out, "cells     {:.1} a step", report.cells_per_step)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -21,6 +21,7 @@ use zkvm_emulator::sha256::{self, Link};
 use zkvm_emulator::{ClaimWords, Inputs, Preimages, Program, ProgramError};
 pub use zkvm_verifier::Params;
 pub use zkvm_verifier::compressed::FoldKey;
+pub use zkvm_verifier::core::columns;
 pub use zkvm_verifier::file::{Body, Mode, Proof, ProofError, Verifier, digest_text};
 pub use zkvm_verifier::key::VerifyingKey;
 use zkvm_verifier::run::ROWS_END;
@@ -80,6 +81,11 @@ pub enum SdkError {
     /// Proving failed.
     #[error(transparent)]
     Core(#[from] core::ProveError),
+    /// Circuits that no verifier of this release accepts.
+    #[error(
+        "the fold circuit is not the one that this release's verifier knows: a fault of the build, please report it"
+    )]
+    NotTheRelease,
     /// The verifier refuses the proof: a fault of the prover or of the machine it runs on, nothing that the caller did.
     #[error("the proof just made is refused, please report it: {0}")]
     Refused(#[from] ProofError),
@@ -372,7 +378,11 @@ impl<'a> Prover<'a> {
             body: Body::Compressed(Box::new(compressed)),
             ..proof
         };
-        Ok((proof, circuits.fold_key()))
+        let fold = circuits.fold_key();
+        if fold.params == Params::STANDARD && fold != FoldKey::standard() {
+            return Err(SdkError::NotTheRelease);
+        }
+        Ok((proof, fold))
     }
 }
 
@@ -383,7 +393,8 @@ fn circuits(folder: Option<&Path>, params: Params) -> Result<Circuits, Recursion
     }
 }
 
-/// The release's fold circuit for these parameters, which verifies compressed proofs; read from `folder` or built there.
+/// The fold circuit for these parameters as the circuits in `folder` give it; they are built there if they are missing. Whoever
+/// verifies takes [`FoldKey::standard`].
 ///
 /// # Errors
 /// If the folder cannot be written.

@@ -490,7 +490,7 @@ fn compressed_proofs_say_the_same() {
         .segment(12);
     let proof = prover.prove().unwrap();
     assert_eq!(proof.statement, sha().proof.statement);
-    let fold = zkvm_prover::sdk::fold_key(folder.path(), Params::STANDARD).unwrap();
+    let fold = FoldKey::standard();
     let verifier = Verifier::new(sha().key.clone());
     let error = verifier.verify(&sha_claim(), &proof).unwrap_err();
     assert!(matches!(error, ProofError::Fold { .. }), "{error}");

@@ -19,6 +19,7 @@ use plonky2::plonk::circuit_data::VerifierCircuitData;
 use plonky2::plonk::config::Hasher;
 use plonky2::plonk::proof::{OpeningSet, Proof, ProofWithPublicInputs};
 use plonky2::recursion::cyclic_recursion::check_cyclic_proof_verifier_data;
+use plonky2::util::serialization::DefaultGateSerializer;
 use zkvm_air::{E, F, TableId};
 
 use crate::Params;
@@ -49,7 +50,23 @@ pub struct FoldKey {
     pub params: Params,
 }
 
+/// Written by the prover's `the_pinned_key_is_what_the_circuits_give`.
+const STANDARD: &[u8] = include_bytes!("fold.bin");
+
 impl FoldKey {
+    /// That of this release, for proofs with [`Params::STANDARD`]: a part of the verifier like its code, so that whoever verifies
+    /// builds no circuit and trusts no file.
+    ///
+    /// # Panics
+    /// Never, unless the file in the source is damaged, which a test would show.
+    pub fn standard() -> Self {
+        let data = VerifierCircuitData::from_bytes(STANDARD.to_vec(), &DefaultGateSerializer);
+        Self {
+            data: data.expect("the release's key is whole"),
+            params: Params::STANDARD,
+        }
+    }
+
     /// Names the fold circuit, all leaf circuits (constants in it) and the parameters.
     pub fn digest(&self) -> Digest {
         let only = &self.data.verifier_only;

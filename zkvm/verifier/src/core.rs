@@ -202,6 +202,13 @@ pub fn verify_core_by(
     each(proof.shards.len(), &verify)
 }
 
+/// Columns that are committed for each row of that table: trace, auxiliary, quotient. What the key fixes is not counted.
+pub fn columns(id: TableId) -> usize {
+    let table = table(id);
+    let widths = crate::proof::oracle_widths(&table);
+    widths.iter().sum::<usize>() - table.fixed_width
+}
+
 /// The table of that number.
 pub fn table(id: TableId) -> Table {
     match id {

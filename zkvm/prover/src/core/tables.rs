@@ -1,8 +1,9 @@
 //! From a finished run to the traces of Static, Memory, Hint and Sha256.
 
-use zkvm_air::F;
 use zkvm_air::tables::memory::LEAST_LOG_HEIGHT;
+use zkvm_air::{F, TableId};
 use zkvm_emulator::{HintHash, Preimages};
+use zkvm_verifier::params::log_heights;
 
 use crate::rom::{Rom, RomRow};
 use crate::trace::counts::Counts;
@@ -11,9 +12,6 @@ use crate::trace::memory::{self, Chunk};
 use crate::trace::sha256;
 use crate::trace::static_table::{self, Final, Sections, Space};
 use crate::witness::{self, Executor};
-
-/// Greatest log2 of the height of a Hint or Sha256 shard.
-pub(crate) const HINT_GREATEST_LOG_HEIGHT: usize = 18;
 
 /// Traces that exist once a run, column-major.
 pub(crate) struct SideTables {
@@ -72,7 +70,7 @@ impl SideTables {
             preimages,
             sections.code_start,
             LEAST_LOG_HEIGHT,
-            HINT_GREATEST_LOG_HEIGHT,
+            *log_heights(TableId::Hint).end(),
             counts,
         )?;
         let sha256 = sha256::traces(
@@ -80,7 +78,7 @@ impl SideTables {
             preimages,
             sections.code_start,
             LEAST_LOG_HEIGHT,
-            HINT_GREATEST_LOG_HEIGHT,
+            *log_heights(TableId::Sha256).end(),
             counts,
         )?;
         let last = |space| {

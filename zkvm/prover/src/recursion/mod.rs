@@ -159,13 +159,18 @@ impl Circuits {
     }
 }
 
+/// log2 of the gates of every leaf circuit.
+const LEAF_DEGREE_BITS: usize = 14;
+/// log2 of the gates of the fold circuit.
+const FOLD_DEGREE_BITS: usize = 13;
+
 fn with_plan<T>(params: Params, then: impl FnOnce(&Plan<'_>) -> T) -> T {
     let tables = TableId::ALL.map(table);
     then(&Plan {
         tables: tables.each_ref(),
         heights: TableId::ALL.map(log_heights),
         params,
-        leaf_degree_bits: 14,
-        fold_degree_bits: 13,
+        leaf_degree_bits: LEAF_DEGREE_BITS,
+        fold_degree_bits: FOLD_DEGREE_BITS,
     })
 }

@@ -2,14 +2,32 @@
 
 use std::time::Instant;
 
+use plonky2::plonk::circuit_builder::CircuitBuilder;
+use plonky2::util::serialization::DefaultGateSerializer;
+use zkvm_air::{F, TableId};
 use zkvm_verifier::Params;
-use zkvm_verifier::compressed::{CompressedProof, verify_compressed};
-use zkvm_verifier::core::verify_core;
+use zkvm_verifier::compressed::{CompressedProof, FoldKey, verify_compressed};
+use zkvm_verifier::core::{table, verify_core};
+use zkvm_verifier::params::log_heights;
 
-use super::Circuits;
+use super::leaf::{self, LeafShape, LeafTargets};
+use super::{Circuits, D, LEAF_DEGREE_BITS, shape};
 use crate::core::testing::{inputs, program};
 use crate::core::{Options, prove_core};
 use crate::key::ProvingKey;
+
+/// With `TAPESTRY_PIN=1` in the environment the key is written instead: after a change of circuits that is meant.
+#[test]
+#[ignore = "builds six circuits of 2^14 and 2^13 gates"]
+fn the_pinned_key_is_what_the_circuits_give() {
+    let fold = Circuits::build(Params::STANDARD).unwrap().fold_key();
+    if std::env::var_os("TAPESTRY_PIN").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../verifier/src/fold.bin");
+        std::fs::write(path, fold.data.to_bytes(&DefaultGateSerializer).unwrap()).unwrap();
+    } else {
+        assert_eq!(fold, FoldKey::standard());
+    }
+}
 
 #[test]
 #[ignore = "builds six circuits of 2^14 and 2^13 gates"]
@@ -57,4 +75,27 @@ fn whole_run_becomes_one_proof() {
             .compress(key.verifying_key(), &statement, &other, &|_| {})
             .is_err()
     );
+}
+
+/// What is added when a circuit is built (gates of constants, of the hash of public inputs) takes less than the margin.
+#[test]
+fn leaves_fit_their_degree() {
+    const MARGIN: usize = 200;
+    for id in TableId::ALL {
+        let table = table(id);
+        let shape = LeafShape {
+            table: &table,
+            params: Params::STANDARD,
+            heights: log_heights(id),
+        };
+        shape.check().unwrap();
+        let mut builder = CircuitBuilder::<F, D>::new(shape::leaf_config());
+        let targets = LeafTargets::add(&mut builder, &shape);
+        leaf::constrain(&mut builder, &shape, &targets, true);
+        let (gates, most) = (builder.num_gates() + MARGIN, 1 << LEAF_DEGREE_BITS);
+        assert!(
+            gates <= most,
+            "{id:?} has {gates} gates with the margin, expected at most {most}"
+        );
+    }
 }
