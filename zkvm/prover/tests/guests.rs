@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use zkvm_emulator::{ClaimWords, Inputs, Machine, Preimages, Program, Silent, Stop};
 use zkvm_prover::sdk::{
-    Body, EstimateError, Params, Proof, ProofError, Prover, SdkError, Status, Verifier, VerifyingKey,
+    Body, EstimateError, FoldKey, Params, Proof, ProofError, Prover, SdkError, Status, Verifier, VerifyingKey,
 };
 use zkvm_verifier::core::{CoreError, CoreProof};
 
