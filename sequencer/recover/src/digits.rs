@@ -58,7 +58,6 @@ pub(crate) struct Signed {
 
 /// k₁ and k₂ below 2^128 in magnitude with k = k₁ + λ·k₂, where λ·(x, y) = (β·x, y): "Guide to Elliptic Curve Cryptography",
 /// algorithm 3.74, with the constants and the rounding of libsecp256k1, whose proof of the bounds holds for them.
-#[allow(clippy::op_ref)] // `Scalar + Scalar` is not there.
 pub(crate) fn split(k: &Scalar) -> [Signed; 2] {
     let limbs = limbs(k);
     let c1 = round_shift(&limbs, &G1);
