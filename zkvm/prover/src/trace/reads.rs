@@ -10,6 +10,9 @@ use zkvm_air::tables::reads as column;
 
 use super::counts::Counts;
 
+#[cfg(test)]
+pub(super) mod attacks;
+
 /// One call of a hint that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HintCall {

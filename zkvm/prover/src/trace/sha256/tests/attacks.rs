@@ -7,6 +7,7 @@
 use zkvm_air::table::Domain;
 
 use super::*;
+use crate::trace::reads::attacks::attacks as read_attacks;
 
 type Bits = [i128; BITS];
 
@@ -497,38 +498,8 @@ fn attacks() -> Vec<Vec<Vec<F>>> {
         attacks.push(trace);
     }
 
-    // Reads.
-    let read = |change: &dyn Fn(&mut [Vec<F>])| {
-        let mut trace = Run::random(5, 1, 1).traces(5, 5).0.remove(0);
-        change(&mut trace);
-        trace
-    };
-    attacks.push(read(&|t| t[reads::READ][0] = F::TWO));
-    attacks.push(read(&|t| {
-        (t[reads::KEY_LO][0], t[reads::KEY_HI][0]) = (f(32).inverse(), F::ONE)
-    }));
-    attacks.push(read(&|t| {
-        (t[reads::KEY_LO][0], t[reads::KEY_HI][0]) = (F::ONE, f(65536).inverse())
-    }));
-    for j in 0..8 {
-        let column = reads::WORDS + reads::WORD_WIDTH * j;
-        // Key 0 less 4 j, so that the word of code is the one that there is.
-        attacks.push(read(&|t| {
-            t[column + reads::CODE][5] = F::ONE;
-            t[reads::KEY_LO][5] = -f(4 * j as u64) * f(32).inverse();
-        }));
-        attacks.push(read(&|t| {
-            t[column + reads::CODE][0] = F::ONE;
-            (t[reads::KEY_LO][0], t[reads::KEY_HI][0]) = (F::ONE, F::ONE);
-        }));
-        // An old time stamp of the future.
-        attacks.push(read(&|t| {
-            (t[column + reads::AGE_LO][0], t[column + reads::AGE_HI][0]) = (F::ZERO, F::NEG_ONE)
-        }));
-        attacks.push(read(&|t| {
-            (t[column + reads::AGE_LO][0], t[column + reads::AGE_HI][0]) = (F::NEG_ONE, F::ZERO)
-        }));
-    }
+    let honest = Run::random(5, 1, 1).traces(5, 5).0.remove(0);
+    attacks.extend(read_attacks(&honest, reads::START));
     attacks
 }
 
