@@ -85,6 +85,36 @@ pub const ROUND_CONSTANTS: [u32; 64] = [
     0xc671_78f2,
 ];
 
+/// Σ0 of FIPS 180-4, section 4.1.2.
+pub fn sum0(x: u32) -> u32 {
+    x.rotate_right(2) ^ x.rotate_right(13) ^ x.rotate_right(22)
+}
+
+/// Σ1.
+pub fn sum1(x: u32) -> u32 {
+    x.rotate_right(6) ^ x.rotate_right(11) ^ x.rotate_right(25)
+}
+
+/// σ0.
+pub fn sigma0(x: u32) -> u32 {
+    x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3)
+}
+
+/// σ1.
+pub fn sigma1(x: u32) -> u32 {
+    x.rotate_right(17) ^ x.rotate_right(19) ^ (x >> 10)
+}
+
+/// Ch.
+pub fn choice(x: u32, y: u32, z: u32) -> u32 {
+    x & y | !x & z
+}
+
+/// Maj.
+pub fn majority(x: u32, y: u32, z: u32) -> u32 {
+    x & y | x & z | y & z
+}
+
 /// SHA-256's compression function: the state after `block` from the chaining value `cv`, the feed-forward addition
 /// included.
 pub fn sha256_compress(cv: [u32; 8], block: [u8; 64]) -> [u32; 8] {
@@ -93,26 +123,19 @@ pub fn sha256_compress(cv: [u32; 8], block: [u8; 64]) -> [u32; 8] {
         *word = u32::from_be_bytes(*bytes);
     }
     for t in 16..64 {
-        let (early, late) = (schedule[t - 15], schedule[t - 2]);
-        let sigma0 = early.rotate_right(7) ^ early.rotate_right(18) ^ (early >> 3);
-        let sigma1 = late.rotate_right(17) ^ late.rotate_right(19) ^ (late >> 10);
         schedule[t] = schedule[t - 16]
-            .wrapping_add(sigma0)
+            .wrapping_add(sigma0(schedule[t - 15]))
             .wrapping_add(schedule[t - 7])
-            .wrapping_add(sigma1);
+            .wrapping_add(sigma1(schedule[t - 2]));
     }
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = cv;
     for (constant, word) in ROUND_CONSTANTS.iter().zip(schedule) {
-        let sum1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
-        let choice = (e & f) ^ (!e & g);
         let t1 = h
-            .wrapping_add(sum1)
-            .wrapping_add(choice)
+            .wrapping_add(sum1(e))
+            .wrapping_add(choice(e, f, g))
             .wrapping_add(*constant)
             .wrapping_add(word);
-        let sum0 = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
-        let majority = (a & b) ^ (a & c) ^ (b & c);
-        let t2 = sum0.wrapping_add(majority);
+        let t2 = sum0(a).wrapping_add(majority(a, b, c));
         (h, g, f, e, d, c, b, a) = (g, f, e, d.wrapping_add(t1), c, b, a, t1.wrapping_add(t2));
     }
     let mut out = cv;

@@ -10,7 +10,7 @@ use zkvm_air::F;
 use zkvm_air::tables::sha256::compression::{self as hash, BITS, LAST_ROUNDS, ROUNDS, ROWS, WORDS};
 use zkvm_air::tables::sha256::{WIDTH, reads};
 use zkvm_emulator::Preimages;
-use zkvm_emulator::sha256::{Link, sha256_compress};
+use zkvm_emulator::sha256::{Link, choice, majority, sha256_compress, sigma0, sigma1, sum0, sum1};
 
 use super::counts::Counts;
 use super::reads::{HintCall, HintTraceError, deal, distinct, fill, preimage_of};
@@ -142,30 +142,6 @@ fn rows_of(link: &Link) -> ([Words; ROWS], [u32; 8]) {
         },
     });
     (rows, digest)
-}
-
-fn sum0(x: u32) -> u32 {
-    x.rotate_right(2) ^ x.rotate_right(13) ^ x.rotate_right(22)
-}
-
-fn sum1(x: u32) -> u32 {
-    x.rotate_right(6) ^ x.rotate_right(11) ^ x.rotate_right(25)
-}
-
-fn sigma0(x: u32) -> u32 {
-    x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3)
-}
-
-fn sigma1(x: u32) -> u32 {
-    x.rotate_right(17) ^ x.rotate_right(19) ^ (x >> 10)
-}
-
-fn choice(x: u32, y: u32, z: u32) -> u32 {
-    x & y | !x & z
-}
-
-fn majority(x: u32, y: u32, z: u32) -> u32 {
-    x & y | x & z | y & z
 }
 
 /// The stages of a row after `before`, whose own words w are `w`.
