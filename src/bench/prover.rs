@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use zkvm_prover::sdk::{FoldKey, Mode, Params, Proof, Prover, Verifier, fold_key, verify_on_all_cores};
+use zkvm_prover::sdk::{FoldKey, Mode, Params, Proof, Prover, Verifier, build_circuits, verify_on_all_cores};
 
 use super::{Measured, Measurement};
 
@@ -145,7 +145,7 @@ fn runs(program: Program, mode: Mode) -> anyhow::Result<Runs> {
     let folder = crate::zkvm::cache_folder();
     if mode == Mode::Compressed {
         // The circuits are built once a release, not once a proof.
-        fold_key(&folder, Params::STANDARD)?;
+        build_circuits(&folder, Params::STANDARD)?;
     }
     let prover = Prover::new()
         .program(program.elf)

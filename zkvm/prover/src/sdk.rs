@@ -366,6 +366,10 @@ impl<'a> Prover<'a> {
         };
         self.tell(Stage::Circuits);
         let circuits = circuits(self.circuits.as_deref(), proof.params)?;
+        let fold = circuits.fold_key();
+        if fold.params == Params::STANDARD && fold != FoldKey::standard() {
+            return Err(SdkError::NotTheRelease);
+        }
         let of = core.shards.len() as u64;
         self.tell(Stage::Folding { done: 0, of });
         let compressed = circuits.compress(key, &proof.statement, core, &|done| {
@@ -378,10 +382,6 @@ impl<'a> Prover<'a> {
             body: Body::Compressed(Box::new(compressed)),
             ..proof
         };
-        let fold = circuits.fold_key();
-        if fold.params == Params::STANDARD && fold != FoldKey::standard() {
-            return Err(SdkError::NotTheRelease);
-        }
         Ok((proof, fold))
     }
 }
@@ -393,13 +393,13 @@ fn circuits(folder: Option<&Path>, params: Params) -> Result<Circuits, Recursion
     }
 }
 
-/// The fold circuit for these parameters as the circuits in `folder` give it; they are built there if they are missing. Whoever
-/// verifies takes [`FoldKey::standard`].
+/// Builds the circuits of [`Mode::Compressed`] in `folder`, unless they are there. Proving does so, too, if nobody did before.
 ///
 /// # Errors
 /// If the folder cannot be written.
-pub fn fold_key(folder: &Path, params: Params) -> Result<FoldKey, SdkError> {
-    Ok(circuits(Some(folder), params)?.fold_key())
+pub fn build_circuits(folder: &Path, params: Params) -> Result<(), SdkError> {
+    circuits(Some(folder), params)?;
+    Ok(())
 }
 
 const _: () = assert!(LEAST_SEGMENT >= core::LEAST_SEGMENT_LOG_HEIGHT);

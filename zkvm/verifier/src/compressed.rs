@@ -435,3 +435,15 @@ pub mod layout {
     /// The public of Static and Memory that names the greatest address after.
     pub const MEMORY_AFTER: usize = 1;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_key_is_whole() {
+        let key = FoldKey::standard();
+        assert_eq!(key.data.to_bytes(&DefaultGateSerializer).unwrap(), STANDARD);
+        assert_eq!(key.params, Params::STANDARD);
+    }
+}
