@@ -35,9 +35,7 @@ pub struct LoadReport {
     pub block_ms: f64,
     /// Median milliseconds from a block's time to its commit, as the nodes measured it.
     pub finality_p50_ms: f64,
-    /// Bytes of memory of all sequencers together, before.
-    pub resident_before: u64,
-    /// The same, when half of the load was sent: caches are full then.
+    /// Bytes of memory of all sequencers together, when half of the load was sent: caches are full then.
     pub resident_half: u64,
     /// The same, after.
     pub resident_after: u64,
@@ -64,7 +62,7 @@ impl Devnet {
             nonces.push(first.nonce(account.address).await?);
         }
         let start_block = first.block_number().await?;
-        let (before, resident) = (self.finality_counts()?, self.resident());
+        let before = self.finality_counts()?;
         let total = u64::from(load.rate) * load.duration.as_secs();
         // Signed before the clock starts: what is measured is the nodes.
         let chunks = self.signed(total, &mut nonces);
@@ -90,7 +88,6 @@ impl Devnet {
         settle(&first, &self.accounts, &nonces, Duration::from_secs(60)).await?;
         let mut report = self.report(&first, start_block, sent).await?;
         report.finality_p50_ms = self.finality_p50_ms(&before)?;
-        report.resident_before = resident;
         report.resident_half = resident_half;
         report.resident_after = self.resident();
         Ok(report)

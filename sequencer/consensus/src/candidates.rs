@@ -75,7 +75,7 @@ impl Candidates {
     /// If a file cannot be read or written.
     pub(crate) fn open(path: &Path, height: u64) -> io::Result<Self> {
         let mut all = BTreeMap::new();
-        let mut open = |parity| {
+        let mut take = |parity| {
             let (file, found) = open(&file_of(path, parity))?;
             let known = found
                 .into_iter()
@@ -84,13 +84,12 @@ impl Candidates {
             all.extend(known);
             io::Result::Ok(Arc::new(file))
         };
-        let files = [open(0)?, open(1)?];
+        let files = [take(0)?, take(1)?];
         Ok(Self { files, all })
     }
 
     fn file(&self, height: u64) -> &Arc<File> {
-        let [even, odd] = &self.files;
-        if height.is_multiple_of(2) { even } else { odd }
+        &self.files[parity(height)]
     }
 
     /// A candidate by height and header hash.
@@ -135,18 +134,22 @@ impl Candidates {
         // nothing that it voted for. Emptying is not synced: old records that come back after a crash are of past heights.
         file.set_len(0)?;
         (&**file).seek(SeekFrom::Start(0))?;
-        let early = self.all.values().filter(|candidate| {
-            candidate.height >= height && candidate.height.abs_diff(height).is_multiple_of(2)
-        });
-        for candidate in early {
+        // What is left of this file's heights is of this one or later.
+        let early = self.all.values();
+        for candidate in early.filter(|candidate| parity(candidate.height) == parity(height)) {
             append(file, &alloy_rlp::encode(candidate))?;
         }
         Ok(())
     }
 }
 
+/// Which of the files is of this height.
+fn parity(height: u64) -> usize {
+    (height % 2) as usize
+}
+
 /// The file of even (0) or odd (1) heights.
-fn file_of(path: &Path, parity: u8) -> PathBuf {
+fn file_of(path: &Path, parity: usize) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!("-{parity}"));
     name.into()
