@@ -1,4 +1,7 @@
-//! `eth_getLogs`: a walk over blocks, bounded in blocks and results.
+//! `eth_getLogs`: a walk over blocks, bounded in blocks, results and bytes.
+//!
+//! An attacker asks for many long logs: their data is 8 gas a byte, so a few thousand blocks hold gigabytes. So bytes are
+//! counted before anything is made of a log, and the walk ends where the answer would be too long to be sent.
 
 use alloy_primitives::{Address, B256, Log};
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
@@ -14,6 +17,10 @@ use crate::{
 
 /// Addresses and topics that a filter may name, in each place.
 const ALTERNATIVES: usize = 1_000;
+/// Bytes of an answer's log without topics and data, at most: names, hashes and numbers in hex.
+const LOG_BYTES: usize = 512;
+/// Bytes of a topic in an answer: 32 in hex, quoted.
+const TOPIC_BYTES: usize = 72;
 
 pub(crate) fn register(module: &mut RpcModule<Node>) -> Result<(), RegisterMethodError> {
     module.register_async_method("eth_getLogs", |params, node, _| async move {
@@ -123,17 +130,37 @@ async fn logs(node: &Node, filter: &Filter) -> Result<Vec<Value>, RpcError> {
         )));
     }
     let mut found = Vec::new();
+    let mut room = node.limits.response_bytes as usize;
     for number in from..=to {
         let block = node.block_at(number).await?;
-        found.extend(answer::logs(&block, |_, log| filter.matches(log)));
-        if found.len() > node.limits.logs {
+        let (mut count, mut full) = (found.len(), None);
+        let matching = answer::logs(&block, |_, log| {
+            if full.is_some() || !filter.matches(log) {
+                return false;
+            }
+            count += 1;
+            match room.checked_sub(bytes_of(log)) {
+                Some(left) if count <= node.limits.logs => room = left,
+                Some(_) => full = Some(format!("{} results", node.limits.logs)),
+                None => full = Some(format!("{} bytes of logs", node.limits.response_bytes)),
+            }
+            full.is_none()
+        });
+        if let Some(much) = full {
             return Err(RpcError::Limit(format!(
-                "query returned more than {} results",
-                node.limits.logs
+                "query returned more than {much}: ask for a smaller block range or fewer addresses and topics"
             )));
         }
+        found.extend(matching);
     }
     Ok(found)
+}
+
+/// Bytes of a log in an answer, at most.
+fn bytes_of(log: &Log) -> usize {
+    let topics = log.data.topics().len() * TOPIC_BYTES;
+    // Data is in hex.
+    LOG_BYTES + topics + 2 * log.data.data.len()
 }
 
 /// The end of a range, which may lie ahead.
@@ -184,6 +211,28 @@ mod tests {
         ];
         for (value, matches) in cases {
             assert_eq!(filter(value.clone()).matches(&log(&[5, 6])), matches, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_log_is_never_longer_than_it_is_counted() {
+        let topics = vec![B256::repeat_byte(0xff); 4];
+        let long = Log::new(Address::repeat_byte(1), topics, vec![0xff; 1_000].into()).unwrap();
+        for log in [log(&[]), log(&[5, 6]), long] {
+            // Numbers as long as they can be.
+            let answer = json!({
+                "address": log.address,
+                "topics": log.data.topics(),
+                "data": log.data.data,
+                "blockHash": B256::ZERO,
+                "blockNumber": "0xffffffffffffffff",
+                "blockTimestamp": "0xffffffffffffffff",
+                "transactionHash": B256::ZERO,
+                "transactionIndex": "0xffffffffffffffff",
+                "logIndex": "0xffffffffffffffff",
+                "removed": false,
+            });
+            assert!(answer.to_string().len() < bytes_of(&log));
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{Chain, ExecutedBlock, Labels, error::RpcError, eth, fees, logs, para
 pub struct Limits {
     /// Bytes of a request, a whole batch included.
     pub request_bytes: u32,
-    /// Bytes of an answer.
+    /// Bytes of an answer; logs end the walk that finds more.
     pub response_bytes: u32,
     /// Requests of a batch.
     pub batch: u32,

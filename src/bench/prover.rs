@@ -19,18 +19,18 @@ const C: Program = Program {
 /// Go's `crypto/sha256` under the Go runtime: claim (digest, words, repetitions, message).
 const GO: Program = Program {
     elf: include_bytes!("../../zkvm/guests/elf/go-sha256.elf"),
-    claim: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1_000],
+    claim: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 450],
 };
 /// A table of Fibonacci numbers on the heap, with divisions: claim (n, number).
 const RUST: Program = Program {
     elf: include_bytes!("../../zkvm/guests/elf/rust-fibonacci.elf"),
-    claim: &[250_000, 0],
+    claim: &[120_000, 0],
 };
 
 /// Most runs of one program.
 const RUNS: usize = 3;
 /// No further run of a program begins after this.
-const BUDGET: Duration = Duration::from_secs(400);
+const BUDGET: Duration = Duration::from_secs(200);
 /// The budget of memory, as `prove` has it without an argument.
 const MEMORY: u64 = 8 << 30;
 

@@ -144,7 +144,7 @@ fn new(options: &NewOptions) -> anyhow::Result<ExitCode> {
         },
         windows: Windows {
             forced: 36,
-            origin_lag: 288,
+            origin_lag: 1_008,
             max_drift_ms: 24 * 3_600 * 1_000,
             confirmations: 6,
             connector_fallback: 432,

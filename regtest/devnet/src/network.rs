@@ -253,7 +253,8 @@ impl Devnet {
     }
 
     /// A second process with the key of a sequencer, which knows nothing of the first: whoever restores a backup beside a running
-    /// node signs two things. Not started yet.
+    /// node signs two things. It waits for nobody's proposal, so it votes for none where the first votes for a block: two that
+    /// behave alike are seen to differ only by chance. Not started yet.
     ///
     /// # Errors
     /// If its files cannot be written.
@@ -280,6 +281,8 @@ impl Devnet {
                 .with_context(|| format!("no [{table}] in the configuration"))?;
             table.insert(key.to_owned(), Value::String(value));
         }
+        let hasty = Table::from_iter([("propose_ms".to_owned(), Value::Integer(1))]);
+        config.insert("consensus".to_owned(), Value::Table(hasty));
         std::fs::write(folder.join("node.toml"), toml::to_string(&config)?)?;
         Ok(Sequencer::new(&self.exe, &folder, rpc, metrics))
     }

@@ -1,8 +1,11 @@
 //! What is too much.
 
+use std::sync::Arc;
+
+use alloy_primitives::{B256, Log};
 use serde_json::{Value, json};
 
-use super::Served;
+use super::{Fake, Served, contract};
 use crate::Limits;
 
 #[tokio::test]
@@ -81,7 +84,11 @@ async fn a_log_filter_walks_so_far_and_finds_so_much() {
     );
     assert_eq!(
         served.error("eth_getLogs", logs("0x1")).await,
-        (-32005, "query returned more than 3 results".into())
+        (
+            -32005,
+            "query returned more than 3 results: ask for a smaller block range or fewer addresses and topics"
+                .into()
+        )
     );
     assert_eq!(
         served
@@ -97,6 +104,42 @@ async fn a_log_filter_walks_so_far_and_finds_so_much() {
     assert_eq!(served.ok("eth_getLogs", far).await.as_array().unwrap().len(), 1);
     let whole = json!([{ "fromBlock": "0x0", "toBlock": "0xffffffffffffffff" }]);
     assert_eq!(served.error("eth_getLogs", whole).await.0, -32005);
+}
+
+#[tokio::test]
+async fn logs_have_a_length_in_all() {
+    let mut chain = Fake::new();
+    // A log of 40,000 bytes in each of two blocks; the limit is above one of them in hex, and below both.
+    for number in [1, 2] {
+        let block = Arc::make_mut(&mut chain.blocks[number]);
+        let topics = vec![B256::repeat_byte(0x77)];
+        let log = Log::new(contract(), topics, vec![1; 40_000].into()).unwrap();
+        block.transactions[0].logs = vec![log];
+    }
+    let limits = Limits {
+        response_bytes: 100_000,
+        ..Limits::default()
+    };
+    let served = Served::over(chain, limits).await;
+    let logs = |from: &str, to: &str, topic: u8| {
+        let topic = B256::repeat_byte(topic);
+        json!([{ "fromBlock": from, "toBlock": to, "topics": [topic] }])
+    };
+    assert_eq!(
+        served.error("eth_getLogs", logs("0x1", "0x2", 0x77)).await,
+        (
+            -32005,
+            "query returned more than 100000 bytes of logs: ask for a smaller block range or fewer addresses and topics"
+                .into()
+        )
+    );
+    for number in ["0x1", "0x2"] {
+        let found = served.ok("eth_getLogs", logs(number, number, 0x77)).await;
+        assert_eq!(found.as_array().unwrap().len(), 1);
+    }
+    // Logs that nobody asked for are not counted.
+    let found = served.ok("eth_getLogs", logs("0x1", "0x2", 0xee)).await;
+    assert_eq!(found.as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -434,7 +434,11 @@ impl Served {
     }
 
     pub(crate) async fn with(limits: Limits) -> Self {
-        let chain = Arc::new(Fake::new());
+        Self::over(Fake::new(), limits).await
+    }
+
+    pub(crate) async fn over(chain: Fake, limits: Limits) -> Self {
+        let chain = Arc::new(chain);
         let server = serve(chain.clone(), ([127, 0, 0, 1], 0).into(), limits)
             .await
             .unwrap();

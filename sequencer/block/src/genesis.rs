@@ -206,8 +206,10 @@ impl Genesis {
             "windows.connector_fallback",
             self.windows.connector_fallback,
             6,
-            65_535,
-            "6 to 65,535",
+            self.windows
+                .origin_lag
+                .saturating_sub(self.windows.confirmations + 3),
+            "6 to windows.origin_lag - windows.confirmations - 3: later, the oldest block is too old to be posted",
         )?;
         let count = self.validators.len() as u64;
         number("validators", count, 1, 100, "1 to 100 entries")?;
@@ -320,7 +322,7 @@ mod tests {
                 origin_lag: 100,
                 max_drift_ms: 600_000,
                 confirmations: 6,
-                connector_fallback: 144,
+                connector_fallback: 72,
             },
             validators: vec![Validator {
                 key: B256::repeat_byte(3),
@@ -373,6 +375,10 @@ mod tests {
             ("windows.confirmations", |g| g.windows.confirmations = 0),
             ("windows.connector_fallback", |g| {
                 g.windows.connector_fallback = 70_000
+            }),
+            // Alone in time, but what it would post is too old by then.
+            ("windows.connector_fallback", |g| {
+                (g.windows.origin_lag, g.windows.connector_fallback) = (288, 432);
             }),
             ("validators", |g| g.validators.clear()),
             ("tokenomics.epoch", |g| g.tokenomics.epoch = 0),

@@ -106,8 +106,9 @@ const MAX_PER_ROUND: usize = 2;
 const MAX_ROUNDS_AHEAD: u32 = 4;
 /// How far ahead a block is kept until its turn comes.
 const MAX_AHEAD: u64 = 4;
-/// How many blocks are kept ahead.
+/// How many blocks are kept ahead, and how many of one proposer.
 const MAX_WAITING: usize = 8;
+const MAX_WAITING_OF_ONE: usize = 2;
 /// Bytes of blocks in one answer to a peer that syncs; the engine cuts to the exact limit.
 const MAX_ANSWER: usize = 2 * MAX_BLOCK_BYTES;
 /// How long the engine may take to stop.
@@ -338,11 +339,22 @@ impl<A: Application> Driver<A> {
             }
             AppMsg::ProcessSyncedValue {
                 height,
+                round,
+                proposer,
                 value_bytes,
                 reply,
-                ..
             } => {
                 let outcome = self.synced(height.0, value_bytes.into()).await?;
+                // The engine looks for the certificate under this round: that of the decision, which may be later than the
+                // round in which the block was made.
+                let outcome = match outcome {
+                    SyncedValueOutcome::Verdict(value) => SyncedValueOutcome::Verdict(ProposedValue {
+                        round,
+                        proposer,
+                        ..value
+                    }),
+                    other => other,
+                };
                 let _ = reply.send(outcome);
             }
         }
@@ -458,16 +470,31 @@ impl<A: Application> Driver<A> {
             return Ok(None);
         };
         if announcement.height > self.next.height {
-            self.wait(announcement, bytes);
+            if self.has_room(announcement.height, announcement.round) {
+                self.wait(announcement, bytes);
+            }
             return Ok(None);
         }
         self.judge(&announcement, bytes).await
     }
 
     fn wait(&mut self, announcement: Announcement, bytes: Bytes) {
-        if self.waiting.len() < MAX_WAITING {
+        let proposer = |of: &Announcement| self.next.validators.proposer(of.height, of.round).key().0;
+        let its = proposer(&announcement);
+        let of_it = self.waiting.iter().filter(|(other, _)| proposer(other) == its);
+        if self.waiting.len() < MAX_WAITING && of_it.count() < MAX_WAITING_OF_ONE {
             self.waiting.push((announcement, bytes));
         }
+    }
+
+    /// Whether a further block of this height and round is looked at. Streams that were admitted side by side may come to
+    /// their ends one after another, so it is asked at both.
+    fn has_room(&self, height: u64, round: u32) -> bool {
+        let known = self.candidates.of_height(height);
+        let known = known.filter(|candidate| candidate.round == round).count();
+        let waiting = self.waiting.iter();
+        let waiting = waiting.filter(|(other, _)| (other.height, other.round) == (height, round));
+        known + waiting.count() < MAX_PER_ROUND
     }
 
     /// Whether a block is wanted: of this height or soon, not known, from the proposer whose turn it is, who has not made too
@@ -493,12 +520,7 @@ impl<A: Application> Driver<A> {
                 .waiting
                 .iter()
                 .any(|(other, _)| (other.height, other.block) == (*height, *block))
-            && self
-                .candidates
-                .of_height(*height)
-                .filter(|candidate| candidate.round == *round)
-                .count()
-                < MAX_PER_ROUND;
+            && self.has_room(*height, *round);
         wanted
             && verify(
                 &self.domain.announcement(announcement),
@@ -518,6 +540,7 @@ impl<A: Application> Driver<A> {
                 .candidates
                 .get(announcement.height, &announcement.block)
                 .is_some()
+            || !self.has_room(announcement.height, announcement.round)
         {
             return Ok(None);
         }

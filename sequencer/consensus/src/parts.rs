@@ -24,6 +24,9 @@ pub const MAX_BLOCK_BYTES: usize = 4 << 20;
 pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 /// Streams that one publisher may have open.
 const MAX_STREAMS: usize = 8;
+/// Streams that all publishers together may have open: a stranger can have any number of names. Those without an announcement
+/// go first.
+const MAX_ALL_STREAMS: usize = 64;
 /// What all streams together may hold.
 const MAX_HELD: usize = 64 << 20;
 /// A stream that is older than so many heights is dropped.
@@ -186,6 +189,8 @@ impl Assembler {
             let open = self.streams.keys().filter(|other| other.0 == key.0).count();
             if open >= MAX_STREAMS {
                 self.remove_oldest(|other| other.0 == key.0);
+            } else if self.streams.len() >= MAX_ALL_STREAMS {
+                self.remove_oldest(|_| true);
             }
             self.opened += 1;
         }
@@ -209,7 +214,7 @@ impl Assembler {
             .streams
             .iter()
             .filter(|(key, _)| which(key))
-            .min_by_key(|(_, stream)| stream.number)
+            .min_by_key(|(_, stream)| (stream.announcement.is_some(), stream.number))
             .map(|(key, _)| key.clone());
         if let Some(key) = oldest {
             self.remove(&key);
@@ -244,6 +249,28 @@ mod tests {
 
     fn stream(name: u8) -> StreamId {
         StreamId::new(vec![name].into())
+    }
+
+    /// Names cost a stranger nothing, so what is kept is bounded whatever the number of publishers.
+    #[test]
+    fn streams_of_many_publishers_are_few_and_the_announced_stay() {
+        let mut assembler = Assembler::default();
+        let wanted = block(3 * CHUNK_BYTES);
+        let mut parts = split(&stream(1), &announcement(wanted.len()), &wanted).into_iter();
+        assert!(
+            assembler
+                .add(b"proposer", parts.next().unwrap(), |_| true)
+                .is_none()
+        );
+        for publisher in 0..10_000u32 {
+            let chunk = split(&stream(2), &announcement(1), &block(1)).remove(1);
+            assert!(assembler.add(&publisher.to_be_bytes(), chunk, |_| true).is_none());
+            assert!(assembler.streams.len() <= MAX_ALL_STREAMS);
+        }
+        let got = parts
+            .filter_map(|part| assembler.add(b"proposer", part, |_| true))
+            .next();
+        assert_eq!(got, Some((announcement(wanted.len()), wanted)));
     }
 
     #[test]

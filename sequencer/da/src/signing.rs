@@ -4,6 +4,9 @@
 //! connector costs a new start; so a validator signs only what it would have made itself: its own finalised blocks, in the data
 //! that the commitment names, in reveals that are already signed and that it can publish if the poster does not.
 //!
+//! It signs for those alone whose turn it is, and whose key the reveals therefore have: a stranger could post one block at a time
+//! and keep the posters from their turns until the oldest block is too old.
+//!
 //! Signing twice for one place is no fault: two posters may try for it, either batch is good, and Bitcoin takes one.
 
 use bitcoin::absolute::LockTime;
@@ -44,11 +47,15 @@ pub struct OwnView<'a> {
     pub height: u64,
     /// `windows.origin_lag`, less the blocks in which the commit ought to confirm.
     pub origin_lag: u64,
+    /// Keys of the validators whose turn it is to post.
+    pub posters: &'a [XOnlyPublicKey],
 }
 
 /// What may be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
+    /// Whose batch it is: the key of its reveals.
+    pub poster: XOnlyPublicKey,
     /// What the batch says of itself, all of which is so.
     pub commitment: Commitment,
     /// What the validator's key signs (BIP-340).
@@ -111,6 +118,31 @@ pub enum Refusal {
     },
 }
 
+/// What a request says, before it is compared with anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// What its batch says of itself.
+    pub commitment: Commitment,
+    /// The batch's data.
+    pub data: Vec<u8>,
+    /// Whose it is: the key that signed all of its reveals, and with them the commit's id.
+    pub poster: XOnlyPublicKey,
+}
+
+/// Reads a request of one of these posters. It takes nothing but the request, so that a stranger's costs little.
+///
+/// # Errors
+/// [`Refusal`], if it is no request, or not theirs.
+pub fn read_request(request: &SigningRequest, posters: &[XOnlyPublicKey]) -> Result<ReadRequest, Refusal> {
+    let (commitment, data) = read_parts(request)?;
+    let poster = check_reveals(request, &commitment, &data, posters)?;
+    Ok(ReadRequest {
+        commitment,
+        data,
+        poster,
+    })
+}
+
 /// Checks a request. `next` gives the connector of the set that is active after a block.
 ///
 /// # Errors
@@ -145,9 +177,10 @@ pub fn check_before_signing(
     if next.as_ref() != Some(&output.script_pubkey) || output.value < own.held.txout.value {
         return refused("output 0 is not the next connector with the value of the last");
     }
-    check_reveals(request, &commitment, &data)?;
+    let poster = check_reveals(request, &commitment, &data, own.posters)?;
     let leaf = own.connector.leaf_hash(Path::Quorum);
     Ok(Checked {
+        poster,
         commitment,
         sighash: connector_sighash(&request.commit, &request.prevouts, leaf),
     })
@@ -239,25 +272,52 @@ fn own_blocks<'a>(commitment: &Commitment, own: &OwnView<'a>) -> Result<&'a [Blo
     }
 }
 
-/// The reveals are what this crate makes of commitment and data, signed, and pay for their relay.
-fn check_reveals(request: &SigningRequest, commitment: &Commitment, data: &[u8]) -> Result<(), Refusal> {
+/// The reveals are what this crate makes of commitment and data, all signed by one of the posters, and pay for their relay.
+fn check_reveals(
+    request: &SigningRequest,
+    commitment: &Commitment,
+    data: &[u8],
+    posters: &[XOnlyPublicKey],
+) -> Result<XOnlyPublicKey, Refusal> {
     let commit = request.commit.compute_txid();
     let parts = match split(commitment, data) {
         Ok(parts) if parts.len() == request.reveals.len() => parts,
         _ => return refused("expected as few reveals as there can be"),
     };
+    let mut poster = None;
     for (number, (reveal, part)) in request.reveals.iter().zip(&parts).enumerate() {
+        let refused = |reason| Refusal::Reveal { number, reason };
+        // Before its signature is checked: that costs more.
+        let key = reveal_key(reveal).map_err(refused)?;
+        if !posters.contains(&key) {
+            return Err(refused("its key is of no validator whose turn it is"));
+        }
+        if *poster.get_or_insert(key) != key {
+            return Err(refused("it has another key than the first"));
+        }
         let held = request.commit.output.get(Commit::FIRST_PART as usize + number);
         let checked = held
             .ok_or("the commit has no output for it")
-            .and_then(|held| check_reveal(reveal, part.bytes(), commit, number, held));
-        checked.map_err(|reason| Refusal::Reveal { number, reason })?;
+            .and_then(|held| check_reveal(reveal, &key, part.bytes(), commit, number, held));
+        checked.map_err(refused)?;
     }
-    Ok(())
+    poster.map_or_else(|| refused("expected 1 to 16 reveals"), Ok)
+}
+
+/// The key at the start of the script that a reveal shows.
+pub(crate) fn reveal_key(reveal: &Transaction) -> Result<XOnlyPublicKey, &'static str> {
+    match reveal.input.first().and_then(|input| input.witness.nth(1)) {
+        Some([32, key @ ..]) if key.get(32) == Some(&OP_CHECKSIG.to_u8()) => {
+            XOnlyPublicKey::from_slice(&key[..32]).map_err(|_| "its key is no point of the curve")
+        }
+        Some(_) => Err("its script does not begin with a key"),
+        None => Err("expected a signature, a script and a control block"),
+    }
 }
 
 fn check_reveal(
     reveal: &Transaction,
+    key: &XOnlyPublicKey,
     part: &[u8],
     commit: Txid,
     number: usize,
@@ -287,17 +347,10 @@ fn check_reveal(
     if fee < SatPerVbyte::MIN.fee(reveal.weight()) {
         return Err("it pays less than the least relay fee");
     }
-    let signed = (input.witness.nth(0), input.witness.nth(1), input.witness.len());
-    let (Some(signature), Some(script), 3) = signed else {
+    let (Some(signature), 3) = (input.witness.nth(0), input.witness.len()) else {
         return Err("expected a signature, a script and a control block");
     };
-    let key = match script {
-        [32, key @ ..] if key.get(32) == Some(&OP_CHECKSIG.to_u8()) => {
-            XOnlyPublicKey::from_slice(&key[..32]).map_err(|_| "its key is no point of the curve")?
-        }
-        _ => return Err("its script does not begin with a key"),
-    };
-    let inscription = Inscription::new(key, BATCH_TAG, part);
+    let inscription = Inscription::new(*key, BATCH_TAG, part);
     let signature = schnorr::Signature::from_slice(signature).map_err(|_| "its signature is none")?;
     if inscription.txout(held.value) != *held {
         return Err("the commit's output is not its inscription");
@@ -307,6 +360,6 @@ fn check_reveal(
     }
     let sighash = reveal_sighash(reveal, held, inscription.leaf_hash());
     VERIFY
-        .verify_schnorr(&signature, &Message::from_digest(sighash), &key)
+        .verify_schnorr(&signature, &Message::from_digest(sighash), key)
         .map_err(|_| "its signature does not verify")
 }

@@ -64,6 +64,41 @@ pub enum AddError {
         /// The transaction's.
         got: u64,
     },
+    /// Its gas limit is above what any transaction may have (EIP-7825).
+    #[error("transaction gas limit too high (cap: {most}, tx: {got})")]
+    GasCap {
+        /// The greatest there is.
+        most: u64,
+        /// The transaction's.
+        got: u64,
+    },
+    /// Its gas limit does not cover what is taken before it runs.
+    #[error("intrinsic gas too low: have {have}, want {want}")]
+    IntrinsicGas {
+        /// The transaction's gas limit.
+        have: u64,
+        /// What is taken.
+        want: u64,
+    },
+    /// Its gas limit does not cover the least that its data costs (EIP-7623).
+    #[error("insufficient gas for floor data gas cost: have {have}, want {want}")]
+    FloorGas {
+        /// The transaction's gas limit.
+        have: u64,
+        /// What its data costs at least.
+        want: u64,
+    },
+    /// It creates a contract with too long a code (EIP-3860).
+    #[error("max initcode size exceeded: code size {got}, limit {most}")]
+    InitCode {
+        /// Most bytes.
+        most: usize,
+        /// The transaction's.
+        got: usize,
+    },
+    /// It is of the kind that delegates (EIP-7702), and nobody authorises anything.
+    #[error("set code tx must have at least one authorization tuple")]
+    NoAuthorization,
     /// It is too long.
     #[error("oversized data: {got} bytes, at most {most}")]
     Oversized {
@@ -84,4 +119,31 @@ pub enum AddError {
         /// The cheapest fee cap in the pool.
         least: u128,
     },
+    /// A nonce before its own is missing, and the share of the pool for such transactions is full of some that pay as much or
+    /// more.
+    #[error(
+        "txpool is full of transactions with a nonce gap: fee cap above {least} or nonce {expected} needed"
+    )]
+    GapsFull {
+        /// The cheapest fee cap among them.
+        least: u128,
+        /// The nonce that the sender's next transaction would need to leave no gap.
+        expected: u64,
+    },
+}
+
+impl AddError {
+    /// Whether the transaction alone is to blame, whatever the state and the pool are: no honest node passes such a one on.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        matches!(
+            self,
+            Self::GasCap { .. }
+                | Self::IntrinsicGas { .. }
+                | Self::FloorGas { .. }
+                | Self::InitCode { .. }
+                | Self::NoAuthorization
+                | Self::TipAboveFee { .. }
+        )
+    }
 }

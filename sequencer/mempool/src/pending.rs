@@ -1,9 +1,11 @@
 //! One pending transaction, as far as ordering and limits need it.
 
-use alloy_consensus::{Transaction, TxEnvelope};
+use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256, Bytes, U256};
 
-/// A transaction whose signature was checked.
+use crate::{AddError, rules};
+
+/// A transaction whose signature was checked, and which the machine would run if the state allowed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
     /// Keccak of its bytes.
@@ -16,6 +18,8 @@ pub struct Pending {
     pub nonce: u64,
     /// Gas limit.
     pub gas_limit: u64,
+    /// Gas that it uses at least, whatever it does.
+    pub least_gas: u64,
     /// Most wei a gas, tip included.
     pub fee_cap: u128,
     /// Most wei a gas above the base fee.
@@ -25,12 +29,20 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Reads what is needed of a decoded transaction whose sender was recovered from its signature.
-    #[must_use]
-    pub fn new(transaction: &TxEnvelope, bytes: Bytes, sender: Address) -> Self {
+    /// Reads what is needed of a decoded transaction with these bytes, whose sender was recovered from its signature.
+    ///
+    /// # Errors
+    /// If no block can hold it, whatever the state says.
+    pub fn new(
+        transaction: &impl Transaction,
+        hash: B256,
+        bytes: Bytes,
+        sender: Address,
+    ) -> Result<Self, AddError> {
         let fee_cap = transaction.max_fee_per_gas();
-        Self {
-            hash: *transaction.tx_hash(),
+        Ok(Self {
+            least_gas: rules::check(transaction)?,
+            hash,
             bytes,
             sender,
             nonce: transaction.nonce(),
@@ -39,7 +51,7 @@ impl Pending {
             // A legacy transaction pays its whole price.
             tip_cap: transaction.max_priority_fee_per_gas().unwrap_or(fee_cap),
             value: transaction.value(),
-        }
+        })
     }
 
     /// Most wei that it can take from its sender, at `data_fee` wei a byte; saturates, which no balance covers.

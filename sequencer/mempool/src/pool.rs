@@ -1,45 +1,13 @@
-//! The pool.
+//! The pool: its books, and what puts in, takes out and clears up.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use alloy_primitives::{Address, B256, U256};
 
-use crate::{AddError, FeeThenArrival, Order, Pending};
+use crate::queue::{Entry, Load, Price, Queue};
+use crate::{AddError, FeeThenArrival, Limits, Order, Pending};
 
-/// Bounds of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Transactions in all.
-    pub count: usize,
-    /// Bytes of all transactions.
-    pub bytes: usize,
-    /// Transactions of one sender; also how far ahead of the state a nonce may be.
-    pub per_sender: usize,
-    /// Bytes of one transaction.
-    pub transaction_bytes: usize,
-    /// Gas of one transaction: a block's limit.
-    pub gas: u64,
-    /// Least base fee that a block can have.
-    pub base_fee_floor: u64,
-    /// By how many percent both fee caps of a replacement must be higher.
-    pub replacement_percent: u32,
-}
-
-impl Limits {
-    /// Limits that suit a block of so much gas.
-    #[must_use]
-    pub fn for_blocks(gas: u64, base_fee_floor: u64) -> Self {
-        Self {
-            count: 100_000,
-            bytes: 256 << 20,
-            per_sender: 1_024,
-            transaction_bytes: 128 << 10,
-            gas,
-            base_fee_floor,
-            replacement_percent: 10,
-        }
-    }
-}
+mod room;
 
 /// What the state says of a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -59,21 +27,17 @@ pub struct Added {
     pub evicted: Vec<B256>,
 }
 
-struct Entry {
-    pending: Pending,
-    arrival: u64,
-}
-
-/// Cheapest first; among equals the one that came last goes first.
-type Price = (u128, std::cmp::Reverse<u64>);
-
 /// Pending transactions.
 pub struct Pool {
     limits: Limits,
-    senders: HashMap<Address, BTreeMap<u64, Entry>>,
+    senders: HashMap<Address, Queue>,
     by_hash: HashMap<B256, (Address, u64)>,
+    /// Those that a block can take when their turn comes.
     by_price: BTreeSet<(Price, B256)>,
-    bytes: usize,
+    /// Those with a nonce gap before them.
+    gaps_by_price: BTreeSet<(Price, B256)>,
+    all: Load,
+    gaps: Load,
     arrivals: u64,
 }
 
@@ -86,7 +50,9 @@ impl Pool {
             senders: HashMap::new(),
             by_hash: HashMap::new(),
             by_price: BTreeSet::new(),
-            bytes: 0,
+            gaps_by_price: BTreeSet::new(),
+            all: Load::default(),
+            gaps: Load::default(),
             arrivals: 0,
         }
     }
@@ -106,30 +72,22 @@ impl Pool {
     /// Bytes of all transactions.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.all.bytes
     }
 
     /// The transaction with this hash.
     #[must_use]
     pub fn get(&self, hash: &B256) -> Option<&Pending> {
         let (sender, nonce) = self.by_hash.get(hash)?;
-        Some(&self.senders.get(sender)?.get(nonce)?.pending)
+        Some(&self.senders.get(sender)?.entries.get(nonce)?.pending)
     }
 
     /// The nonce after the last one that follows `next` without a gap: what `eth_getTransactionCount` answers for `pending`.
     #[must_use]
     pub fn pending_nonce(&self, sender: &Address, next: u64) -> u64 {
-        let Some(queue) = self.senders.get(sender) else {
-            return next;
-        };
-        let mut nonce = next;
-        for queued in queue.range(next..).map(|(nonce, _)| *nonce) {
-            if queued != nonce {
-                break;
-            }
-            nonce = nonce.saturating_add(1);
-        }
-        nonce
+        self.senders
+            .get(sender)
+            .map_or(next, |queue| queue.first_missing(next))
     }
 
     /// Takes a transaction, given what the state says of its sender and the next block's wei a byte.
@@ -139,10 +97,10 @@ impl Pool {
     pub fn add(&mut self, pending: Pending, state: SenderState, data_fee: u64) -> Result<Added, AddError> {
         self.check_alone(&pending, state)?;
         let queue = self.senders.get(&pending.sender);
-        let replaced = queue.and_then(|queue| queue.get(&pending.nonce));
+        let replaced = queue.and_then(|queue| queue.entries.get(&pending.nonce));
         match replaced {
             Some(old) => self.check_replacement(&old.pending, &pending)?,
-            None if queue.is_some_and(|queue| queue.len() >= self.limits.per_sender) => {
+            None if queue.is_some_and(|queue| queue.entries.len() >= self.limits.per_sender) => {
                 return Err(AddError::SenderFull {
                     most: self.limits.per_sender,
                 });
@@ -151,7 +109,7 @@ impl Pool {
         }
         let cost = queue
             .into_iter()
-            .flatten()
+            .flat_map(|queue| &queue.entries)
             .filter(|(nonce, _)| **nonce >= state.nonce && **nonce != pending.nonce)
             .fold(pending.cost(data_fee), |sum, (_, entry)| {
                 sum.saturating_add(entry.pending.cost(data_fee))
@@ -162,8 +120,8 @@ impl Pool {
                 cost,
             });
         }
-        let replaced_bytes = replaced.map(|old| old.pending.bytes.len());
-        let victims = self.room_for(&pending, replaced_bytes)?;
+        let missing = queue.map_or(state.nonce, |queue| queue.first_missing(state.nonce));
+        let victims = self.room_for(&pending, (missing < pending.nonce).then_some(missing), replaced)?;
         let replaced = replaced.map(|old| old.pending.hash);
         if let Some(hash) = &replaced {
             self.remove(hash);
@@ -171,7 +129,9 @@ impl Pool {
         for hash in &victims {
             self.remove(hash);
         }
+        let sender = pending.sender;
         self.insert(pending);
+        self.settle(&sender, Some(state.nonce));
         Ok(Added {
             replaced,
             evicted: victims,
@@ -196,7 +156,7 @@ impl Pool {
             };
             let mut cost = U256::ZERO;
             let mut drop = Vec::new();
-            for (nonce, entry) in queue {
+            for (nonce, entry) in &queue.entries {
                 let after = cost.saturating_add(entry.pending.cost(data_fee));
                 if *nonce < state.nonce || after > state.balance {
                     drop.push(entry.pending.hash);
@@ -208,7 +168,22 @@ impl Pool {
                 self.remove(hash);
             }
             gone.extend(drop);
+            self.settle(&sender, Some(state.nonce));
         }
+        self.trim_gaps(&mut gone);
+        gone
+    }
+
+    /// Forgets a transaction that a proposer was refused: no block can hold it. What its sender queued behind it has a gap
+    /// before it then. Returns the hashes that went.
+    pub fn on_refused(&mut self, hash: &B256) -> Vec<B256> {
+        let Some((sender, _)) = self.by_hash.get(hash).copied() else {
+            return Vec::new();
+        };
+        self.remove(hash);
+        self.settle(&sender, None);
+        let mut gone = vec![*hash];
+        self.trim_gaps(&mut gone);
         gone
     }
 
@@ -231,7 +206,7 @@ impl Pool {
     ) -> impl Iterator<Item = &'a Pending> + 'a {
         let mut heads = BinaryHeap::with_capacity(self.senders.len());
         let head = move |order: &O, sender: &Address, nonce: u64| {
-            let entry = self.senders.get(sender)?.get(&nonce)?;
+            let entry = self.senders.get(sender)?.entries.get(&nonce)?;
             let rank = order.rank(&entry.pending, entry.arrival, base_fee)?;
             Some((rank, *sender, nonce))
         };
@@ -248,13 +223,16 @@ impl Pool {
             {
                 heads.push(next);
             }
-            Some(&self.senders.get(&sender)?.get(&nonce)?.pending)
+            Some(&self.senders.get(&sender)?.entries.get(&nonce)?.pending)
         })
     }
 
     /// All transactions, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Pending> {
-        self.senders.values().flatten().map(|(_, entry)| &entry.pending)
+        self.senders
+            .values()
+            .flat_map(|queue| queue.entries.values())
+            .map(|entry| &entry.pending)
     }
 
     fn check_alone(&self, pending: &Pending, state: SenderState) -> Result<(), AddError> {
@@ -317,62 +295,23 @@ impl Pool {
         Ok(())
     }
 
-    /// Whom the newcomer displaces; nothing is changed yet.
-    fn room_for(&self, pending: &Pending, replaced_bytes: Option<usize>) -> Result<Vec<B256>, AddError> {
-        let mut count = self.by_hash.len() + 1 - usize::from(replaced_bytes.is_some());
-        let mut bytes = self.bytes + pending.bytes.len() - replaced_bytes.unwrap_or(0);
-        let mut victims = Vec::new();
-        if count <= self.limits.count && bytes <= self.limits.bytes {
-            return Ok(victims);
-        }
-        let mut chosen = BTreeSet::new();
-        for (price, hash) in &self.by_price {
-            if chosen.contains(hash) {
-                continue;
-            }
-            let full = AddError::Full { least: price.0 };
-            if price.0 >= pending.fee_cap {
-                return Err(full);
-            }
-            let Some((sender, nonce)) = self.by_hash.get(hash) else {
-                continue;
-            };
-            if *sender == pending.sender {
-                // To displace what goes before it, or the one that it replaces, would leave the newcomer behind a gap.
-                return Err(full);
-            }
-            for (_, entry) in self
-                .senders
-                .get(sender)
-                .into_iter()
-                .flat_map(|q| q.range(nonce..))
-            {
-                if chosen.insert(entry.pending.hash) {
-                    victims.push(entry.pending.hash);
-                    count -= 1;
-                    bytes -= entry.pending.bytes.len();
-                }
-            }
-            if count <= self.limits.count && bytes <= self.limits.bytes {
-                return Ok(victims);
-            }
-        }
-        Err(AddError::Full {
-            least: pending.fee_cap,
-        })
-    }
-
+    /// Puts a transaction in, as if no nonce before it was missing; [`Pool::settle`] says whether one is.
     fn insert(&mut self, pending: Pending) {
-        let arrival = self.arrivals;
+        let entry = Entry {
+            arrival: self.arrivals,
+            gapped: false,
+            pending,
+        };
         self.arrivals += 1;
-        self.bytes += pending.bytes.len();
-        self.by_hash.insert(pending.hash, (pending.sender, pending.nonce));
-        self.by_price
-            .insert(((pending.fee_cap, std::cmp::Reverse(arrival)), pending.hash));
+        self.all.add(&entry.pending);
+        let (sender, nonce) = (entry.pending.sender, entry.pending.nonce);
+        self.by_hash.insert(entry.pending.hash, (sender, nonce));
+        self.by_price.insert((entry.price(), entry.pending.hash));
         self.senders
-            .entry(pending.sender)
+            .entry(sender)
             .or_default()
-            .insert(pending.nonce, Entry { pending, arrival });
+            .entries
+            .insert(nonce, entry);
     }
 
     fn remove(&mut self, hash: &B256) {
@@ -382,15 +321,56 @@ impl Pool {
         let Some(queue) = self.senders.get_mut(&sender) else {
             return;
         };
-        if let Some(entry) = queue.remove(&nonce) {
-            self.bytes -= entry.pending.bytes.len();
-            self.by_price.remove(&(
-                (entry.pending.fee_cap, std::cmp::Reverse(entry.arrival)),
-                entry.pending.hash,
-            ));
+        if let Some(entry) = queue.entries.remove(&nonce) {
+            self.all.take(&entry.pending);
+            let key = (entry.price(), entry.pending.hash);
+            if entry.gapped {
+                self.gaps.take(&entry.pending);
+                self.gaps_by_price.remove(&key);
+            } else {
+                self.by_price.remove(&key);
+            }
         }
-        if queue.is_empty() {
+        if queue.entries.is_empty() {
             self.senders.remove(&sender);
+        }
+    }
+
+    /// Finds out anew which of a sender's transactions have a gap before them. `next` is its next nonce if that is news.
+    fn settle(&mut self, sender: &Address, next: Option<u64>) {
+        let Some(queue) = self.senders.get_mut(sender) else {
+            return;
+        };
+        queue.next = next.unwrap_or(queue.next);
+        let missing = queue.first_missing(queue.next);
+        for (nonce, entry) in &mut queue.entries {
+            let gapped = *nonce > missing;
+            if gapped == entry.gapped {
+                continue;
+            }
+            entry.gapped = gapped;
+            let key = (entry.price(), entry.pending.hash);
+            if gapped {
+                self.by_price.remove(&key);
+                self.gaps_by_price.insert(key);
+                self.gaps.add(&entry.pending);
+            } else {
+                self.gaps_by_price.remove(&key);
+                self.by_price.insert(key);
+                self.gaps.take(&entry.pending);
+            }
+        }
+    }
+
+    /// Drops the cheapest of those with a gap until they keep to their share: what was in front of them may have gone.
+    fn trim_gaps(&mut self, gone: &mut Vec<B256>) {
+        while !self.gaps.fits(self.limits.gap_count, self.limits.gap_bytes) {
+            let Some((_, hash)) = self.gaps_by_price.first().copied() else {
+                return;
+            };
+            // What is behind it has a gap as it is.
+            self.remove(&hash);
+            gone.push(hash);
         }
     }
 }

@@ -10,6 +10,8 @@ use l2_block::{B256, Block, Header, L1Block};
 use l2_da::derive::{Draft, Execute, ExecuteError};
 use l2_store::{Store, StoreError};
 
+use crate::sets::Sets;
+
 /// Execution by looking up.
 #[derive(Debug)]
 pub struct AgreedBlocks<'a> {
@@ -73,9 +75,7 @@ impl Execute for AgreedBlocks<'_> {
     }
 
     fn validators(&mut self, head: &Header) -> Result<Vec<B256>, Wait> {
-        let state = self.store.state_at(head.number)?;
-        let validators = l2_stf::active_validators(&state).map_err(StoreError::from)?;
-        Ok(validators.into_iter().map(|validator| validator.key).collect())
+        Ok(Sets::at(self.store, head.number)?)
     }
 }
 

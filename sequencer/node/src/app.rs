@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use l2_block::{Block, Evidence};
 use l2_consensus::{
     Application, Certificate, Failure, Judgement, NextHeight, Validator, ValidatorSet, async_trait,
@@ -13,11 +13,8 @@ use tokio::time::Instant;
 use crate::chain::{Candidate, Chain, ChainError, Choice};
 use crate::metrics::Metrics;
 use crate::pool::SharedPool;
+use crate::sets::Sets;
 
-/// How long a block waits for a Bitcoin block that it names and this node has not seen yet.
-const ORIGIN_WAIT: Duration = Duration::from_millis(500);
-/// How often it looks meanwhile.
-const ORIGIN_LOOK: Duration = Duration::from_millis(100);
 /// How long an empty mempool is waited for before a block without transactions is made.
 const IDLE_WAIT: Duration = Duration::from_millis(200);
 
@@ -32,8 +29,8 @@ pub struct NodeApplication {
     pub chain: Arc<Chain>,
     /// The mempool.
     pub pool: Arc<SharedPool>,
-    /// Address that earns what this node proposes.
-    pub address: Address,
+    /// The validator's key; none for a node that only follows.
+    pub key: Option<B256>,
     /// Most bytes of transactions in a block.
     pub max_bytes: usize,
     /// Metrics.
@@ -57,11 +54,21 @@ async fn blocking<T: Send + 'static>(
 }
 
 impl NodeApplication {
+    /// The address that earns what this node proposes next: that of the validator which has its key now.
+    fn earner(&self) -> Result<Option<Address>, Failure> {
+        let validators = self.chain.validators()?;
+        let own = validators
+            .iter()
+            .find(|validator| Some(validator.key) == self.key);
+        Ok(own.map(|validator| validator.address))
+    }
+
     fn next(&self) -> Result<NextHeight, Failure> {
         let head = self.chain.head();
-        let validators = self
-            .chain
-            .validators()?
+        let validators = self.chain.validators()?;
+        let keys: Vec<B256> = validators.iter().map(|validator| validator.key).collect();
+        Sets::note(self.chain.store(), head.number, &keys)?;
+        let validators = validators
             .into_iter()
             .map(|validator| Validator::new(validator.key, validator.address))
             .collect::<Result<Vec<_>, _>>()?;
@@ -93,11 +100,18 @@ impl Application for NodeApplication {
         while self.pool.size().0 == 0 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let Some(proposer) = self.earner()? else {
+            tracing::warn!(
+                height,
+                "asked for a block, but this node's key is of no active validator"
+            );
+            return Ok(None);
+        };
         let (chain, pool, max_bytes) = (Arc::clone(&self.chain), Arc::clone(&self.pool), self.max_bytes);
         let choice = Choice {
             now_ms: now_ms(),
             round,
-            proposer: self.address,
+            proposer,
             max_bytes,
         };
         let candidate = blocking(move || {
@@ -123,27 +137,24 @@ impl Application for NodeApplication {
         _bytes: &Bytes,
     ) -> Result<Judgement, Failure> {
         let start = Instant::now();
-        let until = start + ORIGIN_WAIT;
-        loop {
-            let (chain, judged) = (Arc::clone(&self.chain), block.clone());
-            match blocking(move || chain.check(&judged).map(|_| ())).await? {
-                Ok(()) => {
-                    self.metrics.check_seconds.observe(start.elapsed().as_secs_f64());
-                    return Ok(Judgement::Valid);
-                }
-                Err(ChainError::Origin(_)) if Instant::now() < until => tokio::time::sleep(ORIGIN_LOOK).await,
-                Err(ChainError::Origin(origin)) => {
-                    tracing::warn!(
-                        height = origin.height,
-                        "a proposed block names a Bitcoin block that is not known here"
-                    );
-                    return Ok(Judgement::Unknown);
-                }
-                Err(error @ (ChainError::Store(_) | ChainError::State(_))) => return Err(error.into()),
-                Err(error) => {
-                    tracing::warn!(number = block.header.number, %error, "a proposed block is refused");
-                    return Ok(Judgement::Invalid);
-                }
+        let (chain, judged) = (Arc::clone(&self.chain), block.clone());
+        match blocking(move || chain.judge(&judged).map(|_| ())).await? {
+            Ok(()) => {
+                self.metrics.check_seconds.observe(start.elapsed().as_secs_f64());
+                Ok(Judgement::Valid)
+            }
+            // Nothing is waited for here, as consensus waits for this answer: it asks again in the next round.
+            Err(ChainError::Origin(origin)) => {
+                tracing::warn!(
+                    height = origin.height,
+                    "a proposed block names a Bitcoin block that is not known here, or not deep enough"
+                );
+                Ok(Judgement::Unknown)
+            }
+            Err(error @ (ChainError::Store(_) | ChainError::State(_))) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(number = block.header.number, %error, "a proposed block is refused");
+                Ok(Judgement::Invalid)
             }
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alloy_consensus::transaction::SignerRecoverable;
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use l2_block::{Block, BlockId, Genesis, Header, L1Block, L1Origin, Validator};
 use l2_state::{StateError, Update};
 use l2_stf::{ExecuteError, Executed, Invalid, Spec, Template, TxError};
@@ -22,6 +22,10 @@ pub trait L1Blocks: Send + Sync {
 
     /// The newest block that is deep enough to be named.
     fn newest(&self) -> Option<L1Origin>;
+
+    /// Whether this height is deep enough for a block that is not agreed on yet to name it, to somebody who may have seen a block
+    /// less than the proposer.
+    fn is_buried(&self, height: u64) -> bool;
 }
 
 /// Why a block is not taken.
@@ -30,8 +34,8 @@ pub enum ChainError {
     /// The block is invalid, whoever looks at it.
     #[error("invalid block: {0}")]
     Invalid(#[from] Invalid),
-    /// A Bitcoin block that it names is not known here.
-    #[error("bitcoin block {hash} at height {height} is not known here", height = .0.height, hash = .0.hash)]
+    /// A Bitcoin block that it names is not known here, or not deep enough.
+    #[error("bitcoin block {hash} at height {height} is not known here, or not deep enough", height = .0.height, hash = .0.hash)]
     Origin(L1Origin),
     /// The database failed.
     #[error(transparent)]
@@ -149,14 +153,14 @@ impl Chain {
         l2_stf::active_validators(&self.store.latest_state())
     }
 
-    /// Makes the next block out of `transactions` in their order; those that cannot be in it are left out.
+    /// Makes the next block out of what `feed` gives, in its order. What cannot be in it is left out, and `feed` is told why.
     ///
     /// # Errors
     /// If no block can be made now.
     pub fn propose(
         &self,
         choice: &Choice,
-        transactions: impl IntoIterator<Item = (Bytes, Address)>,
+        mut feed: impl crate::pool::Feed,
     ) -> Result<Arc<Candidate>, ChainError> {
         let parent = self.head();
         // No new Bitcoin block, or one that was named before a restart and is gone from view: the origin stays.
@@ -179,10 +183,13 @@ impl Chain {
             max_bytes: choice.max_bytes,
         };
         let state = self.store.latest_state();
-        let candidates = transactions
-            .into_iter()
-            .map(|(bytes, sender)| (bytes, Some(sender)));
-        let built = l2_stf::build(&self.spec, &state, &parent, &template, &l1, candidates)?;
+        let mut builder = l2_stf::Builder::new(&self.spec, &state, &parent, &template, &l1)?;
+        while let Some((bytes, sender)) = feed.next(builder.gas_left(), builder.bytes_left()) {
+            if let Err(reason) = builder.push(bytes, Some(sender))? {
+                feed.refused(&reason);
+            }
+        }
+        let built = builder.finish();
         let update = l2_stf::apply(&self.store, &parent.state_root, &built.executed.changes)?;
         let (block, executed) = built.seal(update.root);
         Ok(self.remember(Candidate {
@@ -191,6 +198,19 @@ impl Chain {
             update,
             l1,
         }))
+    }
+
+    /// Whether a proposed block is to be agreed on. One that is agreed on names whatever it names ([`Chain::check`]); before
+    /// that, its Bitcoin block must be one that a short reorganisation does not take away, deposits and all.
+    ///
+    /// # Errors
+    /// If the block is invalid, or cannot be judged here and now.
+    pub fn judge(&self, block: &Block) -> Result<Arc<Candidate>, ChainError> {
+        let origin = block.header.origin;
+        if origin.height > self.head().origin.height && !self.l1.is_buried(origin.height) {
+            return Err(ChainError::Origin(origin));
+        }
+        self.check(block)
     }
 
     /// Executes a block over the head, or finds it executed.
@@ -205,7 +225,8 @@ impl Chain {
             return Ok(candidate);
         }
         let parent = self.head();
-        let l1 = if block.header.origin == parent.origin {
+        // Not a later one, and not the parent's: rule 1 refuses it, whatever this node knows of Bitcoin.
+        let l1 = if block.header.origin.height <= parent.origin.height {
             Vec::new()
         } else {
             self.l1
@@ -346,3 +367,6 @@ pub fn recover(bytes: &[u8], chain_id: u64) -> Result<(l2_stf::Transaction, Addr
 pub fn transaction_hash(bytes: &[u8]) -> B256 {
     keccak256(bytes)
 }
+
+#[cfg(test)]
+mod tests;

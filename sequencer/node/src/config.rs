@@ -36,6 +36,9 @@ pub struct NodeConfig {
     /// Blocks.
     #[serde(default)]
     pub blocks: BlocksConfig,
+    /// Agreement on them.
+    #[serde(default)]
+    pub consensus: TimeoutsConfig,
     /// Batches.
     #[serde(default)]
     pub posting: PostingConfig,
@@ -119,6 +122,33 @@ impl Default for BlocksConfig {
             interval_ms: 500,
             max_bytes: 1 << 20,
             origin_depth: None,
+        }
+    }
+}
+
+/// How long consensus waits. Validators far from each other need longer ones; they do not have to have the same.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimeoutsConfig {
+    /// Milliseconds for a proposal and its block.
+    pub propose_ms: u64,
+    /// Milliseconds for more prevotes, once two thirds disagree.
+    pub prevote_ms: u64,
+    /// Milliseconds for more precommits, once two thirds disagree.
+    pub precommit_ms: u64,
+    /// Milliseconds by which each grows with every round.
+    pub delta_ms: u64,
+}
+
+impl Default for TimeoutsConfig {
+    fn default() -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let timeouts = Timeouts::default();
+        Self {
+            propose_ms: ms(timeouts.propose),
+            prevote_ms: ms(timeouts.prevote),
+            precommit_ms: ms(timeouts.precommit),
+            delta_ms: ms(timeouts.delta),
         }
     }
 }
@@ -266,6 +296,19 @@ impl NodeConfig {
             "1 to 100",
         )?;
         for (field, value) in [
+            ("consensus.propose_ms", self.consensus.propose_ms),
+            ("consensus.prevote_ms", self.consensus.prevote_ms),
+            ("consensus.precommit_ms", self.consensus.precommit_ms),
+            ("consensus.delta_ms", self.consensus.delta_ms),
+        ] {
+            range(
+                field,
+                (1..=20_000).contains(&value),
+                value.to_string(),
+                "1 to 20,000",
+            )?;
+        }
+        for (field, value) in [
             ("posting.every", self.posting.every),
             ("posting.takeover", self.posting.takeover),
             ("posting.patience", self.posting.patience),
@@ -306,7 +349,13 @@ impl NodeConfig {
     /// Timeouts of consensus.
     #[must_use]
     pub fn timeouts(&self) -> Timeouts {
-        Timeouts::default()
+        let ms = Duration::from_millis;
+        Timeouts {
+            propose: ms(self.consensus.propose_ms),
+            prevote: ms(self.consensus.prevote_ms),
+            precommit: ms(self.consensus.precommit_ms),
+            delta: ms(self.consensus.delta_ms),
+        }
     }
 }
 
@@ -354,6 +403,7 @@ mod tests {
         assert!(config.genesis.is_absolute() && config.genesis.ends_with("genesis.json"));
         assert!(config.bitcoin.cookie.unwrap().is_absolute());
         assert_eq!(config.blocks.interval_ms, 500);
+        assert_eq!(config.timeouts(), Timeouts::default());
         assert!(config.validator_key.is_none());
     }
 
@@ -363,6 +413,8 @@ mod tests {
             ("[blocks]\ninterval_ms = 1", "blocks.interval_ms"),
             ("[blocks]\nmax_bytes = 1", "blocks.max_bytes"),
             ("[blocks]\norigin_depth = 0", "blocks.origin_depth"),
+            ("[consensus]\npropose_ms = 0", "consensus.propose_ms"),
+            ("[consensus]\ndelta_ms = 20001", "consensus.delta_ms"),
             ("[posting]\nevery = 0", "posting.every"),
             ("[posting]\nmax_fee_rate = 0", "posting.max_fee_rate"),
             ("[store]\ncache_mib = 0", "store.cache_mib"),

@@ -64,6 +64,11 @@ impl L1Blocks for Derived {
     fn newest(&self) -> Option<L1Origin> {
         None
     }
+
+    /// Derivation decides what is in the chain; nothing is proposed.
+    fn is_buried(&self, _height: u64) -> bool {
+        true
+    }
 }
 
 /// Rebuilds the chain.

@@ -13,7 +13,9 @@ use l2_da::scan::{DepositFormat, scan};
 use crate::bitcoind::{Bitcoind, BitcoindError, hash_bytes};
 use crate::chain::L1Blocks;
 
-/// Blocks that are kept below the oldest that somebody may ask for.
+/// Bitcoin blocks that a proposer may have seen before us.
+const LAG: u64 = 1;
+/// Blocks that are kept below the tip, for those who ask.
 const KEPT: u64 = 4_500;
 
 #[derive(Debug, Default)]
@@ -57,11 +59,17 @@ impl L1View {
         view.blocks.get(&height).map(|block| block.origin.hash)
     }
 
-    /// Looks at bitcoind once: drops what was reorganised away, takes what is new. Returns whether anything changed.
+    /// Looks at bitcoind once: drops what was reorganised away, takes what is new. Blocks from the height `needed` on, that of the
+    /// newest agreed block's origin, are kept, however far behind Bitcoin that is. Returns whether anything changed.
     ///
     /// # Errors
     /// If bitcoind cannot be asked.
-    pub fn look(&self, bitcoind: &Bitcoind, format: &impl DepositFormat) -> Result<bool, BitcoindError> {
+    pub fn look(
+        &self,
+        bitcoind: &Bitcoind,
+        format: &impl DepositFormat,
+        needed: u64,
+    ) -> Result<bool, BitcoindError> {
         let before = self.tip();
         let mut tip = before;
         while tip.height > self.start.height
@@ -86,18 +94,23 @@ impl L1View {
                 break;
             }
             tip = scanned.origin;
-            let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
-            view.blocks.insert(tip.height, Arc::new(scanned));
-            let oldest = tip.height.saturating_sub(KEPT);
-            if view
-                .blocks
-                .first_key_value()
-                .is_some_and(|(first, _)| *first + 500 < oldest)
-            {
-                view.blocks = view.blocks.split_off(&oldest);
-            }
+            self.take(scanned, needed);
         }
         Ok(tip != before)
+    }
+
+    fn take(&self, block: L1Block, needed: u64) {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        let height = block.origin.height;
+        view.blocks.insert(height, Arc::new(block));
+        let oldest = height.saturating_sub(KEPT).min(needed);
+        if view
+            .blocks
+            .first_key_value()
+            .is_some_and(|(first, _)| first.saturating_add(500) < oldest)
+        {
+            view.blocks = view.blocks.split_off(&oldest);
+        }
     }
 }
 
@@ -129,6 +142,10 @@ impl L1Blocks for L1View {
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
         view.blocks.get(&height).map(|block| block.origin)
     }
+
+    fn is_buried(&self, height: u64) -> bool {
+        height.saturating_add(self.depth) <= self.tip().height.saturating_add(LAG)
+    }
 }
 
 #[cfg(test)]
@@ -149,15 +166,33 @@ mod tests {
             view: RwLock::default(),
         };
         for height in heights {
-            let block = L1Block {
-                origin: origin(height, 0),
-                parent: origin(height - 1, 0).hash,
-                time: height,
-                messages: Vec::new(),
-            };
-            view.view.write().unwrap().blocks.insert(height, Arc::new(block));
+            view.take(block(height), 0);
         }
         view
+    }
+
+    fn block(height: u64) -> L1Block {
+        L1Block {
+            origin: origin(height, 0),
+            parent: origin(height - 1, 0).hash,
+            time: height,
+            messages: Vec::new(),
+        }
+    }
+
+    /// A node that comes late has blocks to check that name old ones.
+    #[test]
+    fn what_the_next_block_may_name_is_kept() {
+        let late = view(11..=20_000, 6);
+        let named = origin(12, 0);
+        assert!(late.between(&origin(11, 0), &named).is_some());
+        // At the tip, memory is bounded.
+        for height in 20_001..=26_000 {
+            late.take(block(height), height - 6);
+        }
+        assert_eq!(late.between(&origin(11, 0), &named), None);
+        assert!(late.between(&origin(25_000, 0), &origin(25_001, 0)).is_some());
+        assert!(late.view.read().unwrap().blocks.len() as u64 <= KEPT + 501);
     }
 
     #[test]
@@ -184,5 +219,9 @@ mod tests {
         // None is deep enough, and the start is not named again.
         assert_eq!(view(11..=16, 6).newest(), None);
         assert_eq!(view(11..=17, 6).newest(), Some(origin(11, 0)));
+        // Another's block may be younger by one, but no tip is taken: what it mints would go with it.
+        let view = view(11..=20, 6);
+        assert!(view.is_buried(14) && view.is_buried(15));
+        assert!(!view.is_buried(16) && !view.is_buried(20) && !view.is_buried(u64::MAX));
     }
 }

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod node;
 pub mod pool;
 pub mod posting;
+pub mod sets;
 pub mod traffic;
 pub mod wallet;
 pub mod wire;

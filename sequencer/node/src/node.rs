@@ -9,14 +9,18 @@
 //! | RPC, metrics | servers over the [`Chain`] and the [`SharedPool`] |
 //!
 //! The store has one writer of blocks, consensus. A node without a validator key does all of this but propose, vote, post and sign.
+//!
+//! A node that is asked to stop ends consensus, then its threads, and only then returns: a process that ends while one of
+//! them is in the database ends with a crash.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Bytes;
 use anyhow::{Context, anyhow, bail};
 use bitcoin::key::{Keypair, Secp256k1};
 use l2_block::{B256, Genesis};
@@ -70,7 +74,7 @@ pub struct Listening {
 /// Whatever ends it before that.
 pub async fn run(
     config: NodeConfig,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
     up: impl FnOnce(Listening) + Send,
 ) -> anyhow::Result<()> {
     let genesis = read_genesis(&config.genesis)?;
@@ -90,27 +94,25 @@ pub async fn run(
     let bitcoind = Bitcoind::new(&config.bitcoin)?;
     let format = TaggedDeposits::new(genesis.bridge_key)?;
     let poll = Duration::from_millis(config.bitcoin.poll_ms);
-    let stopping = Arc::new(AtomicBool::new(false));
+    let mut threads = Threads::default();
     // A node without Bitcoin's chain could judge no block: the first look is part of the start.
-    let l1_thread = {
-        let (view, stopping) = (Arc::clone(&l1), Arc::clone(&stopping));
-        let looked = tokio::task::spawn_blocking(move || {
-            view.look(&bitcoind, &format)?;
-            Ok::<_, crate::bitcoind::BitcoindError>((bitcoind, format))
-        });
-        let (bitcoind, format) = looked.await??;
+    let looked = {
         let view = Arc::clone(&l1);
-        std::thread::Builder::new()
-            .name("bitcoin".to_owned())
-            .spawn(move || {
-                while !stopping.load(Ordering::Relaxed) {
-                    if let Err(error) = view.look(&bitcoind, &format) {
-                        tracing::warn!(%error, "bitcoind is asked again");
-                    }
-                    std::thread::sleep(poll);
-                }
-            })?
+        tokio::task::spawn_blocking(move || {
+            view.look(&bitcoind, &format, 0)?;
+            Ok::<_, crate::bitcoind::BitcoindError>((bitcoind, format))
+        })
     };
+    let (bitcoind, format) = looked.await??;
+    let (view, blocks) = (Arc::clone(&l1), Arc::clone(&store));
+    threads.start("bitcoin", move |stopping| {
+        while !stopping.load(Ordering::Relaxed) {
+            if let Err(error) = view.look(&bitcoind, &format, named(&blocks)) {
+                tracing::warn!(%error, "bitcoind is asked again");
+            }
+            std::thread::sleep(poll);
+        }
+    })?;
 
     let metrics = Arc::new(Metrics::default());
     let chain = Arc::new(Chain::new(
@@ -120,7 +122,6 @@ pub async fn run(
     )?);
     let limits = Limits::for_blocks(genesis.fees.gas_limit, genesis.fees.min_base_fee);
     let pool = Arc::new(SharedPool::new(Arc::clone(&chain), limits));
-    let address = own_address(&genesis, secret.as_ref())?;
 
     let (to_peers, from_wallets) = mpsc::channel::<Bytes>(traffic::OUTGOING);
     let (to_validators, messages) = mpsc::unbounded_channel();
@@ -137,12 +138,15 @@ pub async fn run(
     })
     .await?;
     let (to_posting, incoming) = std::sync::mpsc::sync_channel(POSTING_QUEUE);
+    let speakers = traffic::Speakers::default();
     tokio::spawn(traffic::tell(gossip.clone(), from_wallets, messages));
     tokio::spawn(traffic::listen(
         gossip,
         received,
         Arc::clone(&pool),
-        to_posting.clone(),
+        to_posting,
+        genesis.hash(),
+        Arc::clone(&speakers),
     ));
 
     let posting = Posting::new(PostingParts {
@@ -159,15 +163,14 @@ pub async fn run(
             let metrics = Arc::clone(&metrics);
             Box::new(move |status| metrics.posted(status))
         },
+        speakers,
     })?;
     let (posting_ended, mut posting_end) = mpsc::channel(1);
-    let posting_thread = std::thread::Builder::new()
-        .name("posting".to_owned())
-        .spawn(move || {
-            let ended = posting.run(&incoming, poll);
-            // Nobody waits for it when the node stops.
-            let _ = posting_ended.blocking_send(ended);
-        })?;
+    threads.start("posting", move |stopping| {
+        let ended = posting.run(&incoming, poll, stopping);
+        // Nobody waits for it when the node stops.
+        let _ = posting_ended.blocking_send(ended);
+    })?;
 
     let health = crate::health::serve(
         config.metrics.listen,
@@ -190,19 +193,31 @@ pub async fn run(
     tracing::info!(%rpc, metrics = %health, height = chain.head().number, "the node is up");
     up(Listening { rpc, metrics: health });
 
-    let reporter = secret.map(|secret| Reporter::new(secret, Arc::clone(&pool), to_peers));
+    let reporter = secret
+        .map(|secret| Reporter::new(secret, Arc::clone(&chain), Arc::clone(&pool), to_peers))
+        .transpose()?
+        .map(Arc::new);
     let application = NodeApplication {
         chain: Arc::clone(&chain),
         pool,
-        address,
+        key: secret.as_ref().map(own_key),
         max_bytes: config.blocks.max_bytes,
         metrics: Arc::clone(&metrics),
-        on_block: Arc::new(pruning(Arc::clone(&store), config.store.keep_states)),
+        on_block: Arc::new({
+            let prune = pruning(Arc::clone(&store), config.store.keep_states);
+            let reporter = reporter.clone();
+            Box::new(move |candidate: &crate::chain::Candidate| {
+                prune(candidate);
+                if let Some(reporter) = &reporter {
+                    reporter.on_block(candidate.block.header.number);
+                }
+            })
+        }),
         on_evidence: Arc::new(Box::new(move |evidence| {
             metrics.equivocations.inc();
             tracing::warn!(?evidence, "a validator signed two things");
             if let Some(reporter) = &reporter {
-                reporter.report(&evidence);
+                reporter.report(evidence);
             }
         })),
     };
@@ -220,7 +235,7 @@ pub async fn run(
             block_interval: config.interval(),
         },
         application,
-        stopped(stop.clone()),
+        stopped(stop),
     );
     let result = tokio::select! {
         ended = consensus => ended.map_err(Into::into),
@@ -228,14 +243,47 @@ pub async fn run(
             Some(Err(error)) => Err(error.into()),
             _ => Err(anyhow!("the posting thread ended")),
         },
-        _ = stop.wait_for(|stop| *stop) => Ok(()),
     };
-    stopping.store(true, Ordering::Relaxed);
-    drop(to_posting);
-    // Both end by themselves; a call to bitcoind in between may take its time.
-    drop((l1_thread, posting_thread));
     tracing::info!(height = chain.head().number, "the node stops");
     result
+}
+
+/// Threads that end with the node, however that ends. A call to a bitcoind that does not answer gives up by itself.
+#[derive(Default)]
+struct Threads {
+    stopping: Arc<AtomicBool>,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Starts one; it is to look at the flag.
+    fn start(&mut self, name: &str, work: impl FnOnce(&AtomicBool) + Send + 'static) -> std::io::Result<()> {
+        let stopping = Arc::clone(&self.stopping);
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(&stopping))?;
+        self.running.push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        for thread in self.running.drain(..) {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Height of the Bitcoin block that the newest block names; 0 if that cannot be said.
+fn named(store: &Store) -> u64 {
+    let newest = store
+        .labels()
+        .and_then(|labels| store.block(labels.latest.number));
+    let header = newest.ok().flatten().map(|stored| stored.block.header);
+    header.map_or(0, |header| header.origin.height)
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
@@ -243,19 +291,10 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// The address under which this validator earns: the genesis file knows its first validators; a later one earns under its own
-/// key's address.
-fn own_address(genesis: &Genesis, secret: Option<&SecretKey>) -> anyhow::Result<Address> {
-    let Some(secret) = secret else {
-        return Ok(Address::ZERO);
-    };
+/// The x-only key that the state knows a validator by.
+fn own_key(secret: &SecretKey) -> B256 {
     let (key, _) = secret.x_only_public_key(&Secp256k1::new());
-    let key = B256::new(key.serialize());
-    let known = genesis.validators.iter().find(|validator| validator.key == key);
-    Ok(known.map_or_else(
-        || crate::evidence::ethereum_address(secret),
-        |validator| validator.address,
-    ))
+    B256::new(key.serialize())
 }
 
 fn random_key() -> anyhow::Result<[u8; 32]> {

@@ -3,8 +3,6 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use alloy_consensus::Transaction as _;
-use alloy_eips::Typed2718;
 use alloy_primitives::{Address, B256, Bytes};
 use l2_mempool::{AddError, Limits, Pending, Pool, SenderState};
 use l2_stf::{Executed, StateView, TxError};
@@ -12,8 +10,17 @@ use l2_store::StoreError;
 
 use crate::chain::{Chain, recover};
 
+mod offer;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use offer::Offered;
+pub use offer::{Feed, Offer};
+
 /// Hashes of transactions that were mined lately, so that gossip does not bring them back.
 const REMEMBERED: usize = 50_000;
+/// How many blocks' worth of transactions a proposer is offered, should the first be refused.
+const BLOCKS_OFFERED: usize = 16;
 
 /// Why a transaction is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +40,11 @@ impl SubmitError {
     /// Whether whoever sent it could have known: no honest node passes it on.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
-        matches!(self, Self::Transaction(_))
+        match self {
+            Self::Transaction(_) => true,
+            Self::Pool(error) => error.is_malformed(),
+            Self::Store(_) => false,
+        }
     }
 }
 
@@ -81,20 +92,7 @@ impl SharedPool {
             }
         }
         let (tx, sender) = recover(&bytes, self.chain.spec().chain_id)?;
-        let pending = Pending {
-            hash,
-            sender,
-            nonce: tx.nonce(),
-            gas_limit: tx.gas_limit(),
-            fee_cap: tx.max_fee_per_gas(),
-            // A legacy transaction pays its whole price.
-            tip_cap: tx.max_priority_fee_per_gas().unwrap_or_else(|| {
-                debug_assert!(tx.ty() < 2, "types from 2 on have a tip");
-                tx.max_fee_per_gas()
-            }),
-            value: tx.value(),
-            bytes,
-        };
+        let pending = Pending::new(&tx, hash, bytes, sender)?;
         let state = self.sender_state(&sender)?;
         let data_fee = self.chain.head().data_fee;
         self.lock().pool.add(pending, state, data_fee)?;
@@ -114,11 +112,11 @@ impl SharedPool {
         })
     }
 
-    /// Transactions for the next block, in order, until `enough` bytes or gas are there twice over.
+    /// Transactions for the next block, in order: several times what a block of so many bytes and so much gas can hold.
     ///
     /// # Errors
     /// If the database fails.
-    pub fn best(&self, base_fee: u64, bytes: usize, gas: u64) -> Result<Vec<(Bytes, Address)>, StoreError> {
+    pub fn best(&self, base_fee: u64, bytes: usize, gas: u64) -> Result<Offer<'_>, StoreError> {
         let inner = self.lock();
         let mut nonces: HashMap<Address, u64> = HashMap::new();
         for pending in inner.pool.iter() {
@@ -126,18 +124,30 @@ impl SharedPool {
                 entry.insert(self.sender_state(&pending.sender)?.nonce);
             }
         }
+        // Gas as it is used at least: a gas limit may promise much and use little.
         let (mut some_bytes, mut some_gas) = (0usize, 0u64);
-        Ok(inner
+        let (most_bytes, most_gas) = (
+            bytes.saturating_mul(BLOCKS_OFFERED),
+            gas.saturating_mul(BLOCKS_OFFERED as u64),
+        );
+        let list = inner
             .pool
             .best(base_fee, |sender| nonces.get(sender).copied())
             .take_while(|pending| {
-                let more = some_bytes < bytes.saturating_mul(2) && some_gas < gas.saturating_mul(2);
-                some_bytes += pending.bytes.len();
-                some_gas = some_gas.saturating_add(pending.gas_limit);
+                let more = some_bytes < most_bytes && some_gas < most_gas;
+                some_bytes = some_bytes.saturating_add(pending.bytes.len());
+                some_gas = some_gas.saturating_add(pending.least_gas);
                 more
             })
-            .map(|pending| (pending.bytes.clone(), pending.sender))
-            .collect())
+            .map(Offered::from)
+            .collect();
+        drop(inner);
+        Ok(Offer::new(self, list))
+    }
+
+    /// Drops a transaction that no block can hold.
+    fn forget(&self, hash: &B256) {
+        self.lock().pool.on_refused(hash);
     }
 
     /// Clears up after a committed block.

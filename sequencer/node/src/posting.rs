@@ -5,28 +5,31 @@
 //! genesis block again, against the blocks in the store, and the poster goes on from its record there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use bitcoin::key::{Keypair, TapTweak};
 use bitcoin::secp256k1::{Message as SignedMessage, Secp256k1, schnorr};
-use bitcoin::{OutPoint, ScriptBuf};
+use bitcoin::{OutPoint, ScriptBuf, XOnlyPublicKey};
 use bridge::SatPerVbyte;
 use l2_block::{B256, Block, Genesis, Header};
 use l2_da::connector::BatchConnector;
 use l2_da::derive::{Advanced, Derivation, DeriveError, Link, Outcome, fallback_delay};
 use l2_da::poster::{Bump, Effect, Job, Order, Poster, Record, Terms, View, child_pays};
-use l2_da::proposal::{Plan, Proposal, SigningRequest};
+use l2_da::proposal::{Plan, Proposal, ProposalError, SigningRequest};
 use l2_da::scan::TaggedDeposits;
-use l2_da::signing::{OwnView, check_before_signing};
+use l2_da::signing::{OwnView, check_before_signing, read_request};
 use l2_da::transactions::{Coin, Funding, Open};
 use l2_store::{Label, Store, StoreError};
 
 use crate::agreed::AgreedBlocks;
 use crate::batches::BatchRecord;
 use crate::bitcoind::{Bitcoind, BitcoindError, hash_bytes};
-use crate::wire::{CommitSignature, Message, fragments};
+use crate::sets::Sets;
+use crate::traffic::Speakers;
+use crate::wire::{CommitSignature, Message, Said, Sealed, fragments};
 
 /// Name of the poster's record in the store.
 const RECORD: &str = "poster";
@@ -34,8 +37,12 @@ const RECORD: &str = "poster";
 const CONFIRM_MARGIN: u64 = 10;
 /// A batch's data that one call looks at, in blocks of the layer 2.
 const MAX_BLOCKS: u64 = 5_000;
-/// Bytes of transactions of a batch, before compression.
+/// Bytes of transactions of a batch, before compression; fewer where they do not compress.
 const MAX_BATCH_BYTES: usize = 6 << 20;
+/// Coins of which a commit is paid.
+const MAX_COINS: usize = 4;
+/// Bitcoin blocks that another poster may have seen before us.
+const LAG: u64 = 1;
 
 /// What comes to the thread from other validators.
 #[derive(Debug)]
@@ -124,7 +131,12 @@ pub struct Posting {
     told: Box<dyn Fn(PostingStatus) + Send>,
     /// Height since which the chain of connectors is open.
     open_since: u64,
+    /// Coins that pay for bumps, by the transaction that is bumped.
     bumps: BTreeMap<bitcoin::Txid, Coin>,
+    /// Hash of the genesis file.
+    chain: B256,
+    /// Who is listened to.
+    speakers: Speakers,
 }
 
 impl std::fmt::Debug for Posting {
@@ -151,6 +163,8 @@ pub struct PostingParts {
     pub send: Box<dyn Fn(Message) + Send>,
     /// Is told where batches stand.
     pub told: Box<dyn Fn(PostingStatus) + Send>,
+    /// Is told who is listened to.
+    pub speakers: Speakers,
 }
 
 impl Posting {
@@ -179,6 +193,8 @@ impl Posting {
         };
         Ok(Self {
             open_since: genesis.origin.height,
+            chain: genesis.hash(),
+            speakers: parts.speakers,
             genesis,
             store: parts.store,
             bitcoind: parts.bitcoind,
@@ -193,23 +209,30 @@ impl Posting {
         })
     }
 
-    /// Works until the other ends of `incoming` are gone.
+    /// Works until `stopping` says so, or the other ends of `incoming` are gone.
     ///
     /// # Errors
     /// What ends it before that.
-    pub fn run(mut self, incoming: &Receiver<Incoming>, poll: Duration) -> Result<(), PostingError> {
+    pub fn run(
+        mut self,
+        incoming: &Receiver<Incoming>,
+        poll: Duration,
+        stopping: &AtomicBool,
+    ) -> Result<(), PostingError> {
         let mut next = Instant::now();
-        loop {
-            let wait = next.saturating_duration_since(Instant::now());
-            match incoming.recv_timeout(wait) {
+        while !stopping.load(Ordering::Relaxed) {
+            // However much comes from others: Bitcoin is followed first.
+            if Instant::now() >= next {
+                self.settle(Self::look)?;
+                next = Instant::now() + poll;
+            }
+            match incoming.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(message) => self.settle(|posting| posting.message(message))?,
-                Err(RecvTimeoutError::Timeout) => {
-                    next = Instant::now() + poll;
-                    self.settle(Self::look)?;
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        Ok(())
     }
 
     /// A bitcoind that is away is waited for; a database is not.
@@ -241,12 +264,28 @@ impl Posting {
             safe,
             finalized,
         });
+        self.listen_to(labels.latest.number)?;
         if self.key.is_none() {
             return Ok(());
         }
         let view = self.view(labels.latest.number)?;
         let effects = self.poster.tick(&view);
+        let watched: std::collections::BTreeSet<_> = self.poster.watched().collect();
+        self.bumps.retain(|parent, _| watched.contains(parent));
         self.perform(effects)
+    }
+
+    /// Those who post and sign now, and those who will.
+    fn listen_to(&self, latest: u64) -> Result<(), LookError> {
+        let mut keys = self.keys(self.derivation.safe())?;
+        keys.extend(Sets::at(&self.store, latest)?);
+        keys.sort_unstable();
+        keys.dedup();
+        let mut speakers = self.speakers.write().unwrap_or_else(PoisonError::into_inner);
+        if *speakers != keys {
+            *speakers = keys;
+        }
+        Ok(())
     }
 
     /// Derivation up to Bitcoin's tip, or to a batch whose blocks are not here yet.
@@ -321,9 +360,7 @@ impl Posting {
     }
 
     fn keys(&self, head: &Header) -> Result<Vec<B256>, LookError> {
-        let state = self.store.state_at(head.number)?;
-        let validators = l2_stf::active_validators(&state).map_err(StoreError::from)?;
-        Ok(validators.into_iter().map(|validator| validator.key).collect())
+        Ok(Sets::at(&self.store, head.number)?)
     }
 
     fn connector(&self, head: &Header) -> Result<Option<BatchConnector>, LookError> {
@@ -373,7 +410,11 @@ impl Posting {
                 },
                 Effect::Ask(request) => {
                     match fragments(&request) {
-                        Some(messages) => messages.into_iter().for_each(|message| (self.send)(message)),
+                        Some(fragments) => {
+                            for fragment in fragments {
+                                self.say(&Said::Fragment(fragment));
+                            }
+                        }
                         None => tracing::error!("a batch is too long to be signed"),
                     }
                     if let Some((signature, seat)) = self.sign_request(&request)? {
@@ -404,17 +445,24 @@ impl Posting {
         Ok(())
     }
 
+    /// Tells all validators.
+    fn say(&self, said: &Said) {
+        if let Some(key) = &self.key {
+            (self.send)(Message::Sealed(Sealed::new(said, key, &self.chain)));
+        }
+    }
+
     fn message(&mut self, message: Incoming) -> Result<(), LookError> {
         if self.key.is_none() {
             return Ok(());
         }
         match message {
             Incoming::Request(request) => {
-                let Some((signature, seat)) = self.sign_request(&request)? else {
+                let Some((signature, seat)) = self.sign_others(&request)? else {
                     return Ok(());
                 };
                 let commit = request.commit.compute_txid();
-                (self.send)(Message::Signature(CommitSignature::new(commit, seat, &signature)));
+                self.say(&Said::Signature(CommitSignature::new(commit, seat, &signature)));
                 let spent = request.commit.input.first().map(|input| input.previous_output);
                 let index = spent.and_then(|spent| self.derivation.place_of(&spent));
                 let index = index.unwrap_or_else(|| self.derivation.next_index());
@@ -458,6 +506,41 @@ impl Posting {
         Some(Secp256k1::new().sign_schnorr_no_aux_rand(&SignedMessage::from_digest(sighash), &key))
     }
 
+    /// Keys of the validators whose turn it is to spend what is at `index`, as far as it is known here.
+    fn posters(&self, index: u64, keys: &[B256]) -> Vec<XOnlyPublicKey> {
+        let since = self.derivation.link().free_since(self.open_since);
+        let height = self.derivation.tip().height.saturating_add(LAG);
+        let terms = self.poster.terms();
+        let due = keys
+            .iter()
+            .enumerate()
+            .filter(|(seat, _)| terms.due(since, index, *seat, keys.len()) <= height);
+        due.filter_map(|(_, key)| XOnlyPublicKey::from_slice(key.as_slice()).ok())
+            .collect()
+    }
+
+    /// The signature for another's request. What costs a look at the disk or at bitcoind comes after what shows that it is from
+    /// one whose turn it is.
+    fn sign_others(
+        &self,
+        request: &SigningRequest,
+    ) -> Result<Option<(schnorr::Signature, usize)>, LookError> {
+        let spent = request.commit.input.first().map(|input| input.previous_output);
+        let Some(index) = spent.and_then(|spent| self.derivation.place_of(&spent)) else {
+            return Ok(None);
+        };
+        let keys = self.keys(self.derivation.safe())?;
+        if let Err(refusal) = read_request(request, &self.posters(index, &keys)) {
+            tracing::warn!(commit = %request.commit.compute_txid(), %refusal, "a batch is not signed");
+            return Ok(None);
+        }
+        if self.poster.has_signed_enough(index, request) {
+            tracing::warn!(index, "a poster asks again and again for one batch");
+            return Ok(None);
+        }
+        self.sign_request(request)
+    }
+
     /// The signature for a request that is as it should be.
     fn sign_request(
         &self,
@@ -476,11 +559,20 @@ impl Posting {
         let Some((outpoint, index)) = place else {
             return Ok(None);
         };
+        let posters = self.posters(index, &self.keys(&head)?);
+        let read = match read_request(request, &posters) {
+            Ok(read) => read,
+            Err(refusal) => {
+                tracing::warn!(commit = %request.commit.compute_txid(), %refusal, "a batch is not signed");
+                return Ok(None);
+            }
+        };
         let Some(held) = self.held(outpoint)? else {
             return Ok(None);
         };
-        let latest = self.store.labels()?.latest.number;
-        let blocks = self.blocks(head.number + 1, latest)?;
+        // One block more than it names would do no harm, 5,000 more would cost time.
+        let latest = self.store.labels()?.latest.number.min(read.commitment.last);
+        let blocks = self.blocks(head.number.saturating_add(1), latest)?;
         let own = OwnView {
             chain_id: self.genesis.chain_id,
             index,
@@ -490,6 +582,7 @@ impl Posting {
             held: &held,
             height: self.derivation.tip().height,
             origin_lag: self.genesis.windows.origin_lag.saturating_sub(CONFIRM_MARGIN),
+            posters: &posters,
         };
         let next = |last: &Header| self.connector(last).ok().flatten();
         match check_before_signing(request, &own, next) {
@@ -515,8 +608,8 @@ impl Posting {
         Some(sighashes.iter().map(sign).collect())
     }
 
-    /// The largest coins, a few: enough for most batches, and few enough that a commit stays small.
-    fn funding(&self, rate: SatPerVbyte) -> Result<Option<Funding>, LookError> {
+    /// Confirmed coins that are free, the largest first, and the script that gets change.
+    fn coins(&self) -> Result<Option<(Vec<Coin>, ScriptBuf)>, LookError> {
         let Some(change) = self.script() else {
             return Ok(None);
         };
@@ -532,13 +625,22 @@ impl Posting {
             .filter(|coin| !self.bumps.values().any(|bump| bump.outpoint == coin.outpoint))
             .collect();
         coins.sort_by_key(|coin| std::cmp::Reverse(coin.txout.value));
-        coins.truncate(4);
         if coins.is_empty() {
             let address = bitcoin::Address::from_script(&change, bitcoin::Network::Regtest)
                 .map_or_else(|_| change.to_hex_string(), |address| address.to_string());
             tracing::warn!(%address, "no confirmed coins to post with: send some to the validator's script");
             return Ok(None);
         }
+        Ok(Some((coins, change)))
+    }
+
+    /// The largest coins, a few: enough for most batches, and few enough that a commit stays small. The last one is left for a
+    /// bump.
+    fn funding(&self, rate: SatPerVbyte) -> Result<Option<Funding>, LookError> {
+        let Some((mut coins, change)) = self.coins()? else {
+            return Ok(None);
+        };
+        coins.truncate(MAX_COINS.min(coins.len().saturating_sub(1).max(1)));
         Ok(Some(Funding { coins, change, rate }))
     }
 
@@ -571,30 +673,39 @@ impl Posting {
             return Ok(None);
         };
         let head = self.derivation.safe().clone();
-        let blocks = self.blocks(order.first, order.last)?;
-        let Some(last) = blocks.last() else {
+        let mut blocks = self.blocks(order.first, order.last)?;
+        let Some(connector) = self.connector(&head)? else {
             return Ok(None);
         };
-        let (Some(connector), Some(next)) = (self.connector(&head)?, self.connector(&last.header)?) else {
-            return Ok(None);
-        };
-        let plan = Plan {
-            chain_id: self.genesis.chain_id,
-            index: order.index,
-            pre_root: head.state_root,
-            blocks: &blocks,
-            connector: &connector,
-            held: &held,
-            path: order.path,
-            next: &next,
-            key: key.x_only_public_key().0,
-            funding: &funding,
-        };
-        let proposal = match Proposal::new(&plan) {
-            Ok(proposal) => proposal,
-            Err(error) => {
-                tracing::warn!(%error, "no batch can be made");
+        let proposal = loop {
+            let Some(last) = blocks.last() else {
                 return Ok(None);
+            };
+            let Some(next) = self.connector(&last.header)? else {
+                return Ok(None);
+            };
+            let plan = Plan {
+                chain_id: self.genesis.chain_id,
+                index: order.index,
+                pre_root: head.state_root,
+                blocks: &blocks,
+                connector: &connector,
+                held: &held,
+                path: order.path,
+                next: &next,
+                key: key.x_only_public_key().0,
+                funding: &funding,
+            };
+            match Proposal::new(&plan) {
+                Ok(proposal) => break proposal,
+                // Bytes that do not compress: half of the blocks, and the rest in the next batch.
+                Err(ProposalError::Parts(_) | ProposalError::Encode(_)) if blocks.len() > 1 => {
+                    blocks.truncate(blocks.len() / 2);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no batch can be made");
+                    return Ok(None);
+                }
             }
         };
         let reveals: Option<Vec<_>> = proposal
@@ -629,10 +740,19 @@ impl Posting {
         let coin = match self.bumps.get(&txid) {
             Some(coin) => coin.clone(),
             None => {
-                let Some(coin) = self
-                    .funding(bump.rate)?
-                    .and_then(|funding| funding.coins.last().cloned())
-                else {
+                // What our own transactions spend is unspent only as long as they wait.
+                let spent: std::collections::BTreeSet<OutPoint> = self
+                    .poster
+                    .record()
+                    .posted
+                    .iter()
+                    .filter_map(|posted| posted.signed.as_ref())
+                    .flat_map(|commit| commit.input.iter().map(|input| input.previous_output))
+                    .collect();
+                let coins = self.coins()?.map_or_else(Vec::new, |(coins, _)| coins);
+                let mut free = coins.into_iter().filter(|coin| !spent.contains(&coin.outpoint));
+                let Some(coin) = free.next_back() else {
+                    tracing::warn!(%txid, "no confirmed coin is left to raise a fee with: send one to the validator's script");
                     return Ok(());
                 };
                 self.bumps.insert(txid, coin.clone());

@@ -1,17 +1,17 @@
 //! Gossip: transactions in and out, requests and signatures to and from the posting thread.
 
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use l2_consensus::{Gossip, Received, Verdict};
 use l2_mempool::AddError;
 use tokio::sync::mpsc;
 
 use crate::pool::{SharedPool, SubmitError};
 use crate::posting::Incoming;
-use crate::wire::{Message, Reassembly, pack};
+use crate::wire::{Message, Reassembly, Said, pack};
 
 /// Transactions that wait to be told to peers.
 pub const OUTGOING: usize = 16_384;
@@ -50,12 +50,17 @@ pub async fn tell(
     }
 }
 
+/// Keys of the validators that are listened to, as the posting thread knows them.
+pub type Speakers = Arc<RwLock<Vec<B256>>>;
+
 /// Takes what peers tell.
 pub async fn listen(
     gossip: Gossip,
     mut received: mpsc::Receiver<Received>,
     pool: Arc<SharedPool>,
     posting: SyncSender<Incoming>,
+    genesis: B256,
+    speakers: Speakers,
 ) {
     let mut reassembly = Reassembly::default();
     let looking = Arc::new(tokio::sync::Semaphore::new(LOOKING));
@@ -76,25 +81,36 @@ pub async fn listen(
                     drop(permit);
                 });
             }
-            Ok(Message::Fragment(fragment)) => {
-                // Whether a request is good is seen when it is whole; until then it is passed on, bounded by the chain's speed.
-                gossip.judge(&message, Verdict::Accept).await;
-                if let Some(request) = reassembly.take(fragment) {
-                    // A full queue: the poster asks again.
-                    let _ = posting.try_send(Incoming::Request(Box::new(request)));
+            Ok(Message::Sealed(sealed)) => {
+                if !speaks(&speakers, &sealed.key) {
+                    // A validator that is new, or gone: nobody's fault.
+                    gossip.judge(&message, Verdict::Ignore).await;
+                    continue;
                 }
-            }
-            Ok(Message::Signature(signature)) => {
-                let verdict = if signature.parts().is_some() {
-                    Verdict::Accept
-                } else {
-                    Verdict::Reject
+                let Some(said) = sealed.open(&genesis) else {
+                    gossip.judge(&message, Verdict::Reject).await;
+                    continue;
                 };
-                gossip.judge(&message, verdict).await;
-                let _ = posting.try_send(Incoming::Signature(signature));
+                gossip.judge(&message, Verdict::Accept).await;
+                // A full queue: the poster asks again.
+                match said {
+                    Said::Fragment(fragment) => {
+                        if let Some(request) = reassembly.take(sealed.key, fragment) {
+                            let _ = posting.try_send(Incoming::Request(Box::new(request)));
+                        }
+                    }
+                    Said::Signature(signature) => {
+                        let _ = posting.try_send(Incoming::Signature(signature));
+                    }
+                }
             }
         }
     }
+}
+
+fn speaks(speakers: &Speakers, key: &B256) -> bool {
+    let keys = speakers.read().unwrap_or_else(PoisonError::into_inner);
+    keys.contains(key)
 }
 
 /// A message is passed on if anything in it was news, and its sender is to blame only for what no honest node passes on.

@@ -4,18 +4,17 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolEvent;
 use bitcoin::Txid;
 use bitcoin::hashes::Hash;
-use l2_block::{Genesis, L1Message, WEI_PER_SAT, Withdrawal};
+use l2_block::{Genesis, Withdrawal};
 use l2_state::{MissingNode, NodeSource};
-use l2_stf::{CallStatus, IGNORED_KIND, StateView, TreeView, WITHDRAWALS, Withdrawals, withdrawal_slot};
-use l2_store::{Store, StoreError, StoredBlock};
+use l2_stf::{CallStatus, StateView, TreeView, WITHDRAWALS, Withdrawals, withdrawal_slot};
+use l2_store::{Store, StoreError};
 use tapestry_rpc::{
-    Account, Batch, CallError, CallRequest, Chain as WalletApi, ChainError, ChainInfo, ExecutedBlock,
-    Included, Labels, Limits, NextFees, PendingTransaction, Place, ServeError, Source, Status, SubmitError,
-    WithdrawalProof,
+    Account, Batch, CallError, CallRequest, Chain as WalletApi, ChainError, ChainInfo, ExecutedBlock, Labels,
+    Limits, NextFees, PendingTransaction, Place, ServeError, Status, SubmitError, WithdrawalProof,
 };
 use tokio::sync::mpsc;
 
@@ -23,6 +22,10 @@ use crate::batches::BatchRecord;
 use crate::chain::Chain;
 use crate::metrics::Metrics;
 use crate::pool::{SharedPool, SubmitError as PoolError};
+
+mod executed;
+
+use executed::executed;
 
 /// Requests of a batch: load generators send many transfers at once.
 const BATCH: u32 = 500;
@@ -165,93 +168,6 @@ fn refusal<E: std::fmt::Display>(error: l2_stf::CallError<E>) -> CallError {
             CallError::Chain(ChainError::Internal(error.to_string()))
         }
     }
-}
-
-/// Bytes of a forced transaction, from the Bitcoin block that holds it: not many blocks before the one that took it.
-fn forced_bytes(store: &Store, origin: u64, window: u64, hash: &B256) -> Result<Bytes, StoreError> {
-    for height in (origin.saturating_sub(window)..=origin).rev() {
-        let Some(block) = store.l1_block(height)? else {
-            continue;
-        };
-        for message in block.messages {
-            if let L1Message::Forced(forced) = message
-                && keccak256(&forced.transaction) == *hash
-            {
-                return Ok(forced.transaction);
-            }
-        }
-    }
-    Ok(Bytes::new())
-}
-
-/// Satoshis of the block's deposits, in order.
-fn deposits(store: &Store, parent_origin: u64, origin: u64) -> Result<Vec<u64>, StoreError> {
-    let mut amounts = Vec::new();
-    for height in parent_origin + 1..=origin {
-        let messages = store
-            .l1_block(height)?
-            .map(|block| block.messages)
-            .unwrap_or_default();
-        amounts.extend(messages.into_iter().filter_map(|message| match message {
-            L1Message::Deposit(deposit) => Some(deposit.amount),
-            L1Message::Forced(_) => None,
-        }));
-    }
-    Ok(amounts)
-}
-
-fn executed(store: &Store, stored: StoredBlock, window: u64) -> Result<ExecutedBlock, StoreError> {
-    let header = stored.block.header.clone();
-    let mut own = stored.block.transactions.iter();
-    let mut amounts = Vec::new().into_iter();
-    let has_deposits = stored
-        .outcomes
-        .iter()
-        .any(|outcome| outcome.source == l2_stf::Source::Deposit);
-    if has_deposits && let Some(number) = header.number.checked_sub(1) {
-        let parent = store
-            .block(number)?
-            .map_or(header.origin.height, |parent| parent.block.header.origin.height);
-        amounts = deposits(store, parent, header.origin.height)?.into_iter();
-    }
-    let mut transactions = Vec::with_capacity(stored.outcomes.len());
-    for (receipt, outcome) in stored.receipts.into_iter().zip(stored.outcomes) {
-        let (source, bytes) = match outcome.source {
-            l2_stf::Source::Deposit => {
-                let wei = U256::from(amounts.next().unwrap_or(0)) * U256::from(WEI_PER_SAT);
-                (Source::Deposit(wei), Bytes::new())
-            }
-            l2_stf::Source::Forced => {
-                let bytes = forced_bytes(store, header.origin.height, window, &outcome.hash)?;
-                let source = if receipt.kind == IGNORED_KIND {
-                    Source::Ignored
-                } else {
-                    Source::Forced
-                };
-                (source, bytes)
-            }
-            l2_stf::Source::Block => (Source::Block, own.next().cloned().unwrap_or_default()),
-        };
-        transactions.push(Included {
-            hash: outcome.hash,
-            source,
-            bytes,
-            sender: outcome.sender,
-            success: receipt.success,
-            cumulative_gas: receipt.cumulative_gas,
-            gas_used: outcome.gas_used,
-            effective_gas_price: outcome.effective_gas_price,
-            data_fee: outcome.data_fee,
-            contract: outcome.contract,
-            logs: receipt.logs,
-        });
-    }
-    Ok(ExecutedBlock {
-        hash: header.hash(),
-        size: stored.block.encode().len() as u64,
-        header,
-        transactions,
-    })
 }
 
 /// Nodes in the order in which they are read.

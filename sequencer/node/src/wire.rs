@@ -1,30 +1,35 @@
 //! What nodes say to each other beside consensus: transactions, and signatures for batches.
 //!
-//! One gossip message is one [`Message`]: a kind, then its bytes. A request for signatures can be longer than a message may be, so it
-//! travels in fragments that name the whole by its hash. All of it comes from strangers: lengths are bounded before anything is
-//! kept, and a reassembly that is not finished gives way to newer ones.
+//! One gossip message is one [`Message`]: a kind, then its bytes. What validators say to each other for a batch is [`Sealed`]: signed
+//! with the validator's key, so that a stranger can neither crowd it out nor have it passed on. A request for signatures can be
+//! longer than a message may be, so it travels in fragments that name the whole by its hash. Lengths are bounded before
+//! anything is kept, and a reassembly that is not finished gives way to newer ones of the same validator.
 
 use std::collections::VecDeque;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, B512, Bytes};
 use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
 use bitcoin::consensus::encode::{Decodable as _, Encodable as _};
 use bitcoin::hashes::Hash;
-use bitcoin::secp256k1::schnorr;
-use bitcoin::{Transaction, TxOut, Txid};
+use bitcoin::key::{Keypair, Secp256k1};
+use bitcoin::secp256k1::{self, schnorr};
+use bitcoin::{Transaction, TxOut, Txid, XOnlyPublicKey};
 use l2_consensus::MAX_MESSAGE;
 use l2_da::proposal::SigningRequest;
 
 const TRANSACTIONS: u8 = 0;
-const FRAGMENT: u8 = 1;
-const SIGNATURE: u8 = 2;
+const SEALED: u8 = 1;
+/// Kinds of what is sealed.
+const FRAGMENT: u8 = 0;
+const SIGNATURE: u8 = 1;
 
 /// Bytes of a fragment.
-const FRAGMENT_BYTES: usize = MAX_MESSAGE - 256;
+const FRAGMENT_BYTES: usize = MAX_MESSAGE - 512;
 /// Most fragments of a request: the longest batch and what is around it.
 const MAX_FRAGMENTS: usize = 64;
-/// Requests that are put together at a time.
-const MAX_OPEN: usize = 4;
+/// Requests of one validator that are put together at a time, and of all.
+const MAX_OPEN: usize = 2;
+const MAX_ALL_OPEN: usize = 32;
 /// Most transactions in a message.
 const MAX_TRANSACTIONS: usize = 1_024;
 
@@ -33,10 +38,78 @@ const MAX_TRANSACTIONS: usize = 1_024;
 pub enum Message {
     /// Transactions for the mempool.
     Transactions(Vec<Bytes>),
+    /// What a validator says.
+    Sealed(Sealed),
+}
+
+/// What a validator says for a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
     /// A part of a signing request.
     Fragment(Fragment),
-    /// A validator's signature over a commit.
+    /// Its signature over a commit.
     Signature(CommitSignature),
+}
+
+/// Something said, signed by the validator that says it.
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub struct Sealed {
+    /// The validator's x-only key.
+    pub key: B256,
+    /// BIP-0340 signature by it over the chain's genesis hash and the body.
+    pub signature: B512,
+    /// A kind, then its RLP.
+    pub body: Bytes,
+}
+
+impl Sealed {
+    /// Signs what is said on the chain with this genesis hash.
+    #[must_use]
+    pub fn new(said: &Said, key: &Keypair, genesis: &B256) -> Self {
+        let (kind, rlp) = match said {
+            Said::Fragment(fragment) => (FRAGMENT, alloy_rlp::encode(fragment)),
+            Said::Signature(signature) => (SIGNATURE, alloy_rlp::encode(signature)),
+        };
+        let body: Bytes = [&[kind], &rlp[..]].concat().into();
+        let signature = Secp256k1::new().sign_schnorr_no_aux_rand(&sealing(genesis, &body), key);
+        Self {
+            key: B256::new(key.x_only_public_key().0.serialize()),
+            signature: B512::from_slice(signature.as_ref()),
+            body,
+        }
+    }
+
+    /// What was said, if the key signed it and it is something. Whether the key is a validator's is for the caller to know.
+    #[must_use]
+    pub fn open(&self, genesis: &B256) -> Option<Said> {
+        let key = XOnlyPublicKey::from_slice(self.key.as_slice()).ok()?;
+        let signature = schnorr::Signature::from_slice(self.signature.as_slice()).ok()?;
+        let message = sealing(genesis, &self.body);
+        Secp256k1::verification_only()
+            .verify_schnorr(&signature, &message, &key)
+            .ok()?;
+        let (kind, rlp) = self.body.split_first()?;
+        match *kind {
+            FRAGMENT => whole(rlp).ok().map(Said::Fragment),
+            SIGNATURE => whole(rlp).ok().map(Said::Signature),
+            _ => None,
+        }
+    }
+}
+
+fn sealing(genesis: &B256, body: &[u8]) -> secp256k1::Message {
+    let hash = l2_block::tagged_hash("tapestry/posting", &[genesis.as_slice(), body].concat());
+    secp256k1::Message::from_digest(hash.0)
+}
+
+/// RLP and nothing after it.
+fn whole<T: Decodable>(mut bytes: &[u8]) -> Result<T, String> {
+    let value = T::decode(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.is_empty() {
+        Ok(value)
+    } else {
+        Err("bytes after its end".to_owned())
+    }
 }
 
 /// A part of a signing request.
@@ -111,8 +184,7 @@ impl Message {
     pub fn encode(&self) -> Bytes {
         let (kind, body) = match self {
             Self::Transactions(list) => (TRANSACTIONS, alloy_rlp::encode(list)),
-            Self::Fragment(fragment) => (FRAGMENT, alloy_rlp::encode(fragment)),
-            Self::Signature(signature) => (SIGNATURE, alloy_rlp::encode(signature)),
+            Self::Sealed(sealed) => (SEALED, alloy_rlp::encode(sealed)),
         };
         let mut bytes = Vec::with_capacity(1 + body.len());
         bytes.push(kind);
@@ -125,14 +197,8 @@ impl Message {
     /// # Errors
     /// If they are not exactly one message.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        fn body<T: Decodable>(kind: u8, mut bytes: &[u8]) -> Result<T, WireError> {
-            let error = |reason: String| WireError::Encoding { kind, reason };
-            let value = T::decode(&mut bytes).map_err(|e| error(e.to_string()))?;
-            if bytes.is_empty() {
-                Ok(value)
-            } else {
-                Err(error("bytes after its end".to_owned()))
-            }
+        fn body<T: Decodable>(kind: u8, bytes: &[u8]) -> Result<T, WireError> {
+            whole(bytes).map_err(|reason| WireError::Encoding { kind, reason })
         }
         let Some((kind, rest)) = bytes.split_first() else {
             return Err(WireError::Kind { got: None });
@@ -148,8 +214,7 @@ impl Message {
                 }
                 Ok(Self::Transactions(list))
             }
-            FRAGMENT => body(FRAGMENT, rest).map(Self::Fragment),
-            SIGNATURE => body(SIGNATURE, rest).map(Self::Signature),
+            SEALED => body(SEALED, rest).map(Self::Sealed),
             got => Err(WireError::Kind { got: Some(got) }),
         }
     }
@@ -178,7 +243,7 @@ pub fn pack(transactions: impl IntoIterator<Item = Bytes>) -> Vec<Message> {
 
 /// A signing request in fragments; none if it is longer than any honest one.
 #[must_use]
-pub fn fragments(request: &SigningRequest) -> Option<Vec<Message>> {
+pub fn fragments(request: &SigningRequest) -> Option<Vec<Fragment>> {
     let mut bytes = Vec::new();
     let wrote = "writing to memory cannot fail";
     request.commit.consensus_encode(&mut bytes).expect(wrote);
@@ -189,13 +254,11 @@ pub fn fragments(request: &SigningRequest) -> Option<Vec<Message>> {
         return None;
     }
     let whole = l2_block::hash(&bytes);
-    let part = |(index, chunk): (usize, &[u8])| {
-        Message::Fragment(Fragment {
-            whole,
-            index: index as u16,
-            count: count as u16,
-            bytes: Bytes::copy_from_slice(chunk),
-        })
+    let part = |(index, chunk): (usize, &[u8])| Fragment {
+        whole,
+        index: index as u16,
+        count: count as u16,
+        bytes: Bytes::copy_from_slice(chunk),
     };
     Some(bytes.chunks(FRAGMENT_BYTES).enumerate().map(part).collect())
 }
@@ -208,13 +271,14 @@ pub struct Reassembly {
 
 #[derive(Debug)]
 struct Open {
+    from: B256,
     whole: B256,
     parts: Vec<Option<Bytes>>,
 }
 
 impl Reassembly {
-    /// Takes a fragment; gives the request when it is the last.
-    pub fn take(&mut self, fragment: Fragment) -> Option<SigningRequest> {
+    /// Takes a fragment that the validator with the key `from` sent; gives the request when it is the last.
+    pub fn take(&mut self, from: B256, fragment: Fragment) -> Option<SigningRequest> {
         let (index, count) = (usize::from(fragment.index), usize::from(fragment.count));
         if !(1..=MAX_FRAGMENTS).contains(&count) || index >= count || fragment.bytes.len() > FRAGMENT_BYTES {
             return None;
@@ -222,14 +286,20 @@ impl Reassembly {
         let known = self
             .open
             .iter()
-            .position(|open| open.whole == fragment.whole && open.parts.len() == count);
+            .position(|open| open.from == from && open.whole == fragment.whole && open.parts.len() == count);
         let place = match known {
             Some(place) => place,
             None => {
-                if self.open.len() == MAX_OPEN {
+                let mut its = (0..self.open.len()).filter(|place| self.open[*place].from == from);
+                if let Some(oldest) = its.next()
+                    && its.count() + 1 >= MAX_OPEN
+                {
+                    self.open.remove(oldest);
+                } else if self.open.len() >= MAX_ALL_OPEN {
                     self.open.pop_front();
                 }
                 self.open.push_back(Open {
+                    from,
                     whole: fragment.whole,
                     parts: vec![None; count],
                 });
@@ -298,14 +368,91 @@ mod tests {
     }
 
     fn parts(data: usize) -> Vec<Fragment> {
+        let genesis = B256::repeat_byte(7);
         fragments(&request(data))
             .unwrap()
             .into_iter()
-            .map(|message| match Message::decode(&message.encode()).unwrap() {
-                Message::Fragment(fragment) => fragment,
-                other => panic!("{other:?}"),
+            .map(|fragment| {
+                let message = Message::Sealed(Sealed::new(&Said::Fragment(fragment), &key(1), &genesis));
+                let bytes = message.encode();
+                assert!(bytes.len() <= MAX_MESSAGE);
+                match Message::decode(&bytes).unwrap() {
+                    Message::Sealed(sealed) => match sealed.open(&genesis) {
+                        Some(Said::Fragment(fragment)) => fragment,
+                        other => panic!("{other:?}"),
+                    },
+                    other => panic!("{other:?}"),
+                }
             })
             .collect()
+    }
+
+    fn key(number: u8) -> Keypair {
+        Keypair::from_seckey_slice(&Secp256k1::new(), &[number; 32]).unwrap()
+    }
+
+    const FROM: B256 = B256::repeat_byte(1);
+
+    #[test]
+    fn a_seal_is_of_one_key_on_one_chain_over_every_byte() {
+        let genesis = B256::repeat_byte(7);
+        let said = Said::Signature(CommitSignature {
+            commit: B256::repeat_byte(1),
+            seat: 3,
+            signature: Bytes::from(vec![7; 64]),
+        });
+        let sealed = Sealed::new(&said, &key(1), &genesis);
+        assert_eq!(sealed.open(&genesis), Some(said));
+        assert_eq!(sealed.open(&B256::repeat_byte(8)), None);
+        let other = Sealed {
+            key: B256::new(key(2).x_only_public_key().0.serialize()),
+            ..sealed.clone()
+        };
+        assert_eq!(other.open(&genesis), None);
+        for byte in 0..sealed.body.len() {
+            let mut body = sealed.body.to_vec();
+            body[byte] ^= 1;
+            let body = body.into();
+            assert_eq!(
+                Sealed {
+                    body,
+                    ..sealed.clone()
+                }
+                .open(&genesis),
+                None
+            );
+        }
+        for byte in 0..64 {
+            let mut signature = sealed.signature;
+            signature.0[byte] ^= 1;
+            assert_eq!(
+                Sealed {
+                    signature,
+                    ..sealed.clone()
+                }
+                .open(&genesis),
+                None
+            );
+        }
+    }
+
+    #[test]
+    fn one_validator_does_not_crowd_out_another() {
+        let honest = parts(400_000);
+        let mut reassembly = Reassembly::default();
+        let last = honest.len() - 1;
+        for (number, part) in honest.into_iter().enumerate() {
+            for junk in 0..50u8 {
+                let fragment = Fragment {
+                    whole: B256::repeat_byte(junk),
+                    index: 0,
+                    ..part.clone()
+                };
+                assert_eq!(reassembly.take(B256::repeat_byte(2), fragment), None);
+                assert!(reassembly.open.len() <= 1 + MAX_OPEN);
+            }
+            assert_eq!(reassembly.take(FROM, part).is_some(), number == last);
+        }
     }
 
     #[test]
@@ -316,11 +463,11 @@ mod tests {
             let mut reassembly = Reassembly::default();
             let last = parts.pop().unwrap();
             for part in parts {
-                assert_eq!(reassembly.take(part.clone()), None);
+                assert_eq!(reassembly.take(FROM, part.clone()), None);
                 // Again: nothing new.
-                assert_eq!(reassembly.take(part), None);
+                assert_eq!(reassembly.take(FROM, part), None);
             }
-            assert_eq!(reassembly.take(last), Some(request(data)));
+            assert_eq!(reassembly.take(FROM, last), Some(request(data)));
             assert!(reassembly.open.is_empty());
         }
     }
@@ -335,7 +482,7 @@ mod tests {
                 count,
                 ..good[0].clone()
             };
-            assert_eq!(reassembly.take(fragment), None);
+            assert_eq!(reassembly.take(FROM, fragment), None);
         }
         assert!(reassembly.open.is_empty());
         // One changed byte: the hash is wrong, and the place is free again.
@@ -346,7 +493,7 @@ mod tests {
                 bytes[7] ^= 1;
                 part.bytes = bytes.into();
             }
-            assert_eq!(reassembly.take(part), None);
+            assert_eq!(reassembly.take(FROM, part), None);
         }
         assert!(reassembly.open.is_empty());
         // Fragments without end: memory is bounded, the newest wins.
@@ -355,7 +502,7 @@ mod tests {
                 whole: B256::repeat_byte(i),
                 ..good[0].clone()
             };
-            assert_eq!(reassembly.take(fragment), None);
+            assert_eq!(reassembly.take(FROM, fragment), None);
             assert!(reassembly.open.len() <= MAX_OPEN);
         }
     }
@@ -364,10 +511,10 @@ mod tests {
     fn messages_are_read_exactly() {
         let messages = [
             Message::Transactions(vec![Bytes::from_static(&[1, 2]), Bytes::new()]),
-            Message::Signature(CommitSignature {
-                commit: B256::repeat_byte(1),
-                seat: 3,
-                signature: Bytes::from(vec![7; 64]),
+            Message::Sealed(Sealed {
+                key: B256::repeat_byte(1),
+                signature: B512::repeat_byte(2),
+                body: Bytes::from(vec![7; 64]),
             }),
         ];
         for message in messages {

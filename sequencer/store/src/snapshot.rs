@@ -2,7 +2,13 @@
 //!
 //! `"TAPSNAP1"`, then zstd of a stream of records (kind, length, bytes), then BLAKE3 of all before it. The hash finds damage; what
 //! a stranger's file says is believed only as far as the state has the root that the head's header names.
+//!
+//! A stranger tries two things beside lies about the state. A small file that unpacks to very much: records have the length that
+//! their kind can honestly have, and what has gathered is written out by count and by bytes, so memory is bounded whatever the
+//! file says (the disk is not: watch what is imported). And a state whose forced queue names bytes that are not in the file:
+//! roots of blobs are in the tree, blobs are not, so each is looked for before the file is taken.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
@@ -11,7 +17,7 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use alloy_rlp::Decodable;
 use l2_block::{BlockId, Genesis};
 use l2_state::{Account, EMPTY_ROOT};
-use l2_stf::Changes;
+use l2_stf::{Changes, MAX_FORCED_BYTES, SYSTEM, StateView};
 use rocksdb::IteratorMode;
 
 use crate::columns::{ACCOUNT, BLOBS, BLOCKS, CODE, FLAT, META, NUMBERS, UNDO};
@@ -22,10 +28,19 @@ use crate::open::{Options, Store};
 use crate::read::BlockRecord;
 
 const MAGIC: &[u8; 8] = b"TAPSNAP1";
-/// Longest record: a block of the greatest size with its receipts.
-const MAX_RECORD: u32 = 256 << 20;
+/// Longest head: a batch holds at most 32 MiB of blocks (`docs/layer2.md` §6), so this is the longest block, and about as much
+/// again for its receipts (a byte of a log costs 8 gas, one of a transaction at least 10).
+const MAX_HEAD: usize = 64 << 20;
+/// Longest code of a contract (EIP-170).
+const MAX_CODE: usize = 24_576;
+/// An account: address and encoding. A word of storage: address, slot and value.
+const ENTRY: usize = 84;
 /// Values that are put into the tree at a time.
 const CHUNK: usize = 100_000;
+/// Bytes of code and blobs that are put into the database at a time; their nodes take a few times as much.
+const CHUNK_BYTES: usize = 4 << 20;
+/// log2 of how far back the compressed stream may refer: more than `export` ever does, and memory that an import takes at most.
+const WINDOW_LOG: u32 = 24;
 
 const GENESIS_RECORD: u8 = 0;
 const HEAD_RECORD: u8 = 1;
@@ -64,6 +79,7 @@ impl Store {
         let mut out = zstd::Encoder::new(&mut hashed, 3)?;
         let mut put = |kind: u8, parts: &[&[u8]]| -> Result<(), StoreError> {
             let length: usize = parts.iter().map(|part| part.len()).sum();
+            check_length(kind, length)?;
             out.write_all(&[kind])?;
             out.write_all(&(length as u32).to_be_bytes())?;
             for part in parts {
@@ -88,11 +104,17 @@ impl Store {
             };
             put(kind, &[&key[1..], &value])?;
         }
-        for (column, kind) in [(CODE, CODE_RECORD), (BLOBS, BLOB_RECORD)] {
-            for entry in self.db.iterator_cf(self.column(column), IteratorMode::Start) {
-                put(kind, &[&entry?.1])?;
-            }
+        for entry in self.db.iterator_cf(self.column(CODE), IteratorMode::Start) {
+            put(CODE_RECORD, &[&entry?.1])?;
         }
+        // Of blobs only those that the state needs: the database keeps those of old entries, too.
+        let mut written = BTreeSet::new();
+        self.queued(|root| {
+            if written.insert(root) {
+                put(BLOB_RECORD, &[&self.latest_state().blob(&root)?])?;
+            }
+            Ok(())
+        })?;
         put(END_RECORD, &[])?;
         if self.head_record()? != head {
             return Err(StoreError::Snapshot(
@@ -156,10 +178,12 @@ impl Store {
             return Err(refuse("it does not begin with TAPSNAP1"));
         }
         let mut stream = zstd::Decoder::new(file)?;
+        stream.window_log_max(WINDOW_LOG)?;
         let mut head = None;
         let mut loading = Loading {
             store: self,
             changes: Changes::default(),
+            bytes: 0,
             root: EMPTY_ROOT,
         };
         let mut first = true;
@@ -189,6 +213,7 @@ impl Store {
                 expected: header.state_root,
             });
         }
+        self.check_queue()?;
         let number = header.number.to_be_bytes();
         let head = Head {
             number: header.number,
@@ -206,12 +231,56 @@ impl Store {
         batch.put_cf(self.column(UNDO), number, alloy_rlp::encode(Undo::default()));
         Ok(self.db.write_opt(batch, &Self::synced())?)
     }
+
+    /// Tells the blob root of each entry of the forced queue, the oldest first; ends at an entry that is not there.
+    fn queued(&self, mut told: impl FnMut(B256) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let state = self.latest_state();
+        let head = state.storage(&SYSTEM, &QUEUE_HEAD)?;
+        let tail = state.storage(&SYSTEM, &QUEUE_TAIL)?;
+        let mut index: u64 = head.saturating_to();
+        let tail: u64 = tail.saturating_to();
+        while index < tail {
+            let root = state.storage(&SYSTEM, &queued_root(index))?;
+            // A block that the queue came from wrote it: a word that is zero says that the file is no state of this chain. It
+            // also ends the walk of a stranger's queue, which may be as long as numbers go.
+            if root.is_zero() {
+                return Err(StoreError::Snapshot(format!(
+                    "its forced queue has no entry {index}, expected all up to {tail}"
+                )));
+            }
+            told(B256::from(root))?;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether the bytes of each forced transaction in the queue are here: without them no block can take it, and the node stops.
+    fn check_queue(&self) -> Result<(), StoreError> {
+        self.queued(|root| match self.db.get_pinned_cf(self.column(BLOBS), root)? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Snapshot(format!(
+                "its forced queue names blob {root}, which it does not have"
+            ))),
+        })
+    }
+}
+
+/// Slot of [`SYSTEM`] with the index of the queue's first entry (`docs/layer2.md` §3).
+const QUEUE_HEAD: U256 = U256::ZERO;
+/// Slot of [`SYSTEM`] with the index that the queue's next entry gets.
+const QUEUE_TAIL: U256 = U256::from_limbs([1, 0, 0, 0]);
+
+/// Slot of [`SYSTEM`] with the blob root of the queue's entry `index`: 2^64 + 2 `index` + 1.
+fn queued_root(index: u64) -> U256 {
+    (U256::from(1) << 64) + U256::from(index) * U256::from(2) + U256::from(1)
 }
 
 /// State on its way into a database.
 struct Loading<'a> {
     store: &'a Store,
     changes: Changes,
+    /// Bytes of code and blobs in `changes`.
+    bytes: usize,
     root: B256,
 }
 
@@ -219,7 +288,7 @@ impl Loading<'_> {
     fn record(&mut self, kind: u8, bytes: &[u8]) -> Result<(), StoreError> {
         let refuse = |what: &str| StoreError::Snapshot(what.to_owned());
         match (kind, bytes.len()) {
-            (ACCOUNT_RECORD, 84) => {
+            (ACCOUNT_RECORD, ENTRY) => {
                 let mut value = [0; 64];
                 value.copy_from_slice(&bytes[20..]);
                 let account = Account::decode(&value);
@@ -230,7 +299,7 @@ impl Loading<'_> {
                     .accounts
                     .insert(Address::from_slice(&bytes[..20]), Some(account));
             }
-            (STORAGE_RECORD, 84) => {
+            (STORAGE_RECORD, ENTRY) => {
                 let slot = U256::from_be_slice(&bytes[20..52]);
                 let value = U256::from_be_slice(&bytes[52..]);
                 if value.is_zero() {
@@ -242,17 +311,21 @@ impl Loading<'_> {
             }
             (CODE_RECORD, 1..) => {
                 let hash = alloy_primitives::keccak256(bytes);
+                self.bytes += bytes.len();
                 if hash != KECCAK256_EMPTY {
                     self.changes.code.insert(hash, bytes.to_vec().into());
                 }
             }
             (BLOB_RECORD, _) => {
                 let root = l2_block::blob_root(bytes, |_, _| ());
+                self.bytes += bytes.len();
                 self.changes.blobs.insert(root, bytes.to_vec());
             }
             _ => return Err(refuse("it has a record of an unknown kind or size")),
         }
-        if self.changes.accounts.len() + self.changes.storage.len() + self.changes.code.len() >= CHUNK {
+        let changes = &self.changes;
+        let count = changes.accounts.len() + changes.storage.len() + changes.code.len() + changes.blobs.len();
+        if count >= CHUNK || self.bytes >= CHUNK_BYTES {
             self.flush()?;
         }
         Ok(())
@@ -261,6 +334,7 @@ impl Loading<'_> {
     /// Puts what has gathered into the tree and the flat state.
     fn flush(&mut self) -> Result<(), StoreError> {
         let changes = std::mem::take(&mut self.changes);
+        self.bytes = 0;
         let update = l2_stf::apply(&self.store, &self.root, &changes)?;
         let mut batch = rocksdb::WriteBatch::default();
         let mut made = update.nodes;
@@ -277,17 +351,36 @@ impl Loading<'_> {
     }
 }
 
+/// Refuses a record that is longer than one of its kind can honestly be.
+fn check_length(kind: u8, length: usize) -> Result<(), StoreError> {
+    let most = match kind {
+        GENESIS_RECORD => 32,
+        HEAD_RECORD => MAX_HEAD,
+        ACCOUNT_RECORD | STORAGE_RECORD => ENTRY,
+        CODE_RECORD => MAX_CODE,
+        BLOB_RECORD => MAX_FORCED_BYTES,
+        END_RECORD => 0,
+        _ => {
+            return Err(StoreError::Snapshot(format!(
+                "it has a record of kind {kind}, expected 0 to {END_RECORD}"
+            )));
+        }
+    };
+    if length > most {
+        return Err(StoreError::Snapshot(format!(
+            "it has a record of kind {kind} with {length} bytes, at most {most}"
+        )));
+    }
+    Ok(())
+}
+
 fn read_record(stream: &mut impl Read) -> Result<(u8, Vec<u8>), StoreError> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
     let mut length = [0; 4];
     length.copy_from_slice(&head[1..]);
     let length = u32::from_be_bytes(length);
-    if length > MAX_RECORD {
-        return Err(StoreError::Snapshot(format!(
-            "it has a record of {length} bytes, at most {MAX_RECORD}"
-        )));
-    }
+    check_length(head[0], length as usize)?;
     // Grows with what is there, not with what the length says.
     let mut bytes = Vec::new();
     let got = stream.take(length.into()).read_to_end(&mut bytes)?;

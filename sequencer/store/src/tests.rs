@@ -425,6 +425,178 @@ fn a_snapshot_that_hashes_right_but_lies_about_the_state_is_refused() {
     assert!(matches!(error, StoreError::StateRoot { .. }), "{error}");
 }
 
+/// A snapshot's records, as kind and bytes.
+fn records(file: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let stream = zstd::decode_all(&file[8..file.len() - 32]).unwrap();
+    let (mut rest, mut records) = (stream.as_slice(), Vec::new());
+    while let [kind, a, b, c, d, after @ ..] = rest {
+        let (bytes, next) = after.split_at(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
+        records.push((*kind, bytes.to_vec()));
+        rest = next;
+    }
+    records
+}
+
+/// A snapshot of these records that hashes right.
+fn sealed(records: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for (kind, bytes) in records {
+        stream.push(*kind);
+        stream.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+        stream.extend_from_slice(bytes);
+    }
+    let mut file = b"TAPSNAP1".to_vec();
+    file.extend(zstd::encode_all(stream.as_slice(), 3).unwrap());
+    let hash = blake3::hash(&file);
+    file.extend_from_slice(hash.as_bytes());
+    file
+}
+
+/// Commits a block whose forced entries stay in the queue; gives their bytes.
+fn step_with_queue(store: &Store) -> Vec<Vec<u8>> {
+    let parent = head(store);
+    let mut l1 = [l1(&parent, 0)];
+    let entries: Vec<Vec<u8>> = (0..3u8).map(|byte| vec![0xf0 + byte; 1_000]).collect();
+    l1[0].messages = entries
+        .iter()
+        .map(|bytes| {
+            L1Message::Forced(Forced {
+                txid: B256::ZERO,
+                transaction: bytes.clone().into(),
+            })
+        })
+        .collect();
+    let template = Template {
+        timestamp_ms: parent.timestamp_ms.max(l1[0].time * 1_000),
+        origin: l1[0].origin,
+        round: 0,
+        proposer: genesis().validators[0].address,
+        data_fee: parent.data_fee,
+        forced: 0,
+        max_bytes: 1 << 20,
+    };
+    let spec = Spec::from(&genesis());
+    let built = l2_stf::build(&spec, &store.latest_state(), &parent, &template, &l1, []).unwrap();
+    let update = l2_stf::apply(&store, &parent.state_root, &built.executed.changes).unwrap();
+    let (block, executed) = built.seal(update.root);
+    assert_eq!(block.header.forced, 0);
+    store
+        .commit(&CommittedBlock {
+            block: &block,
+            certificate: b"agreed",
+            receipts: &executed.receipts,
+            outcomes: &executed.transactions,
+            changes: &executed.changes,
+            update: &update,
+            l1: &l1,
+        })
+        .unwrap();
+    entries
+}
+
+#[test]
+fn a_snapshot_without_a_blob_of_the_queue_is_refused() {
+    const BLOB: u8 = 5;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("one"));
+    // Entries that were taken leave blobs in the database, which the snapshot does not need.
+    step(&store, 0);
+    let entries = step_with_queue(&store);
+    let file = folder.path().join("snapshot");
+    store.export(&file).unwrap();
+    let whole = records(&std::fs::read(&file).unwrap());
+    let blobs: Vec<Vec<u8>> = whole
+        .iter()
+        .filter(|(kind, _)| *kind == BLOB)
+        .map(|(_, bytes)| bytes.clone())
+        .collect();
+    assert_eq!(blobs, entries);
+    // As it was written it is taken, and goes on like the other.
+    let changed = folder.path().join("changed");
+    let import = |name: &str, records: &[(u8, Vec<u8>)]| {
+        std::fs::write(&changed, sealed(records)).unwrap();
+        Store::import(&folder.path().join(name), &genesis(), OPTIONS, &changed)
+    };
+    let copy = import("two", &whole).unwrap();
+    for missing in &entries {
+        let mut without = whole.clone();
+        without.retain(|(_, bytes)| bytes != missing);
+        assert_eq!(without.len(), whole.len() - 1);
+        let error = import(&format!("without-{}", missing[0]), &without)
+            .map(|_| ())
+            .unwrap_err();
+        let root = l2_block::blob_root(missing, |_, _| ());
+        assert!(
+            matches!(&error, StoreError::Snapshot(text) if text.contains(&root.to_string())),
+            "{error}"
+        );
+    }
+    // Nor does the node that lost one write a snapshot.
+    let root = l2_block::blob_root(&entries[1], |_, _| ());
+    let gone = open(&folder.path().join("three"));
+    step(&gone, 0);
+    step_with_queue(&gone);
+    gone.db.delete_cf(gone.column("blobs"), root).unwrap();
+    assert!(gone.export(&folder.path().join("none")).is_err());
+    assert_eq!(step(&copy, 0), step(&store, 0));
+}
+
+#[test]
+fn records_are_no_longer_than_they_can_honestly_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("one"));
+    step(&store, 0);
+    let file = folder.path().join("snapshot");
+    store.export(&file).unwrap();
+    let whole = records(&std::fs::read(&file).unwrap());
+    let changed = folder.path().join("changed");
+    for (kind, length) in [
+        (0, 33),
+        (1, (64 << 20) + 1),
+        (2, 85),
+        (3, 85),
+        (4, 24_577),
+        (5, (128 << 10) + 1),
+        (6, 1),
+        (7, 0),
+    ] {
+        let mut bomb = whole.clone();
+        bomb.insert(1, (kind, vec![0; length]));
+        std::fs::write(&changed, sealed(&bomb)).unwrap();
+        let error = Store::import(
+            &folder.path().join(format!("kind-{kind}")),
+            &genesis(),
+            OPTIONS,
+            &changed,
+        )
+        .map(|_| ())
+        .unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Snapshot(text) if text.contains("a record of kind")),
+            "{kind}: {error}"
+        );
+    }
+}
+
+#[test]
+fn many_blobs_are_written_out_as_they_come() {
+    const BLOB: u8 = 5;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("one"));
+    step(&store, 0);
+    let file = folder.path().join("snapshot");
+    store.export(&file).unwrap();
+    let mut padded = records(&std::fs::read(&file).unwrap());
+    let end = padded.len() - 1;
+    // Some megabytes of blobs that nobody needs, before the end: several times what is held at a time.
+    for byte in 0..60u8 {
+        padded.insert(end, (BLOB, vec![byte; 128 << 10]));
+    }
+    std::fs::write(&file, sealed(&padded)).unwrap();
+    let copy = Store::import(&folder.path().join("two"), &genesis(), OPTIONS, &file).unwrap();
+    assert_eq!(step(&copy, 0), step(&store, 0));
+}
+
 #[test]
 fn a_log_that_is_cut_off_anywhere_gives_some_whole_block() {
     let folder = tempfile::tempdir().unwrap();

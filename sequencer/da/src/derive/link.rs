@@ -65,6 +65,17 @@ impl Link {
         Link::Open { held: Arc::default() }
     }
 
+    /// Bitcoin's height since which the next place is free: the batch before was decided, or is given up, or the chain of
+    /// connectors is open since `open_since`.
+    #[must_use]
+    pub fn free_since(&self, open_since: u64) -> u64 {
+        match self {
+            Link::Pending(pending) => pending.height.saturating_add(GIVE_UP),
+            Link::Held { height, .. } => *height,
+            Link::Open { .. } => open_since,
+        }
+    }
+
     /// [`super::Derivation::place_of`], where `index` is the next to be decided and Bitcoin is at `height`.
     pub(crate) fn place_of(&self, outpoint: &OutPoint, index: u64, height: u64) -> Option<u64> {
         match self {

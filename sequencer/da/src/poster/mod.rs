@@ -43,8 +43,9 @@ use bridge::SatPerVbyte;
 use bridge::weight::MAX_MESSAGE_VBYTES;
 
 use crate::connector::Path;
-use crate::derive::{GIVE_UP, Link, Pending};
+use crate::derive::{Link, Pending};
 use crate::proposal::{Proposal, SigningRequest};
+use crate::signing::reveal_key;
 
 /// Numbers of a poster, in Bitcoin blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +190,22 @@ pub struct Poster {
     waiting: BTreeMap<Txid, (u64, SatPerVbyte)>,
 }
 
+impl Terms {
+    /// Bitcoin's height from which the validator in `seat` of `seats` may post the batch of this index, whose place is free since
+    /// `since`.
+    #[must_use]
+    pub fn due(&self, since: u64, index: u64, seat: usize, seats: usize) -> u64 {
+        let seats = seats.max(1) as u64;
+        let rank = (seat as u64 % seats + seats - index % seats) % seats;
+        since
+            .saturating_add(self.every)
+            .saturating_add(rank.saturating_mul(self.takeover))
+    }
+}
+
+/// Requests of one poster for one batch that a validator signs: a poster that lost its request in a restart makes another.
+const MOST_SIGNED: usize = 4;
+
 impl Poster {
     /// A poster that goes on from `record`, which is empty at first.
     #[must_use]
@@ -282,6 +299,26 @@ impl Poster {
         self.stage = Stage::Idle;
         self.record.posted.push(posted);
         vec![Effect::Persist(self.record.clone()), Effect::Send(package)]
+    }
+
+    /// The numbers it goes by.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// Whether this validator has signed as many requests of a poster for a batch of this index as it ever does, and not this
+    /// one: each is kept on disk until the batch is decided.
+    #[must_use]
+    pub fn has_signed_enough(&self, index: u64, request: &SigningRequest) -> bool {
+        let key = |reveals: &[Transaction]| reveals.first().and_then(|reveal| reveal_key(reveal).ok());
+        let commit = request.commit.compute_txid();
+        let mut its = self
+            .record
+            .posted
+            .iter()
+            .filter(|posted| posted.index == index && key(&posted.reveals) == key(&request.reveals));
+        its.clone().count() >= MOST_SIGNED && !its.any(|posted| posted.commit == commit)
     }
 
     /// This validator signed a request of another poster, for a batch of this index ([`crate::signing::Checked::commitment`]): it
@@ -410,21 +447,14 @@ impl Poster {
             return None;
         }
         // Where the next batch goes, and since when that is so.
-        let (index, connector, since) = match &view.link {
+        let since = view.link.free_since(view.open_since);
+        let (index, connector) = match &view.link {
             // It is given up: empty, so the next one begins where it did.
-            Link::Pending(pending) => {
-                let since = pending.height.saturating_add(GIVE_UP);
-                (view.index.checked_add(1)?, Some(pending.connector()), since)
-            }
-            Link::Held { outpoint, height } => (view.index, Some(*outpoint), *height),
-            Link::Open { held } => (view.index, held.first().copied(), view.open_since),
+            Link::Pending(pending) => (view.index.checked_add(1)?, Some(pending.connector())),
+            Link::Held { outpoint, .. } => (view.index, Some(*outpoint)),
+            Link::Open { held } => (view.index, held.first().copied()),
         };
-        let seats = view.seats.max(1) as u64;
-        let rank = (seat as u64 % seats + seats - index % seats) % seats;
-        let due = since
-            .saturating_add(self.terms.every)
-            .saturating_add(rank.saturating_mul(self.terms.takeover));
-        if view.height < due {
+        if view.height < self.terms.due(since, index, seat, view.seats) {
             return None;
         }
         let Some(connector) = connector else {

@@ -460,6 +460,33 @@ fn a_restart_goes_on_from_the_record() {
     assert!(ordered(&poster.tick(&view(0, SINCE + 2))).is_some());
 }
 
+/// What was signed is kept on disk, so one poster gets a few signatures for one place.
+#[test]
+fn a_validator_signs_few_requests_of_one_poster_for_one_place() {
+    let mut validator = Poster::new(terms(), Record::default());
+    validator.tick(&view(3, SINCE + 1));
+    let order = ordered(&Poster::new(terms(), Record::default()).tick(&view(0, SINCE + 1))).unwrap();
+    let request = |rate_of: u32| {
+        let order = Order {
+            rate: rate(rate_of),
+            ..order
+        };
+        job(order, &[b"data"]).request
+    };
+    let mut signed = 0;
+    for rate in 1..=100 {
+        if validator.has_signed_enough(4, &request(rate)) {
+            continue;
+        }
+        validator.signed(4, &request(rate));
+        signed += 1;
+    }
+    assert_eq!((signed, validator.record().posted.len()), (4, 4));
+    // The same again, or for another place, is another matter.
+    assert!(!validator.has_signed_enough(4, &request(1)));
+    assert!(!validator.has_signed_enough(5, &request(99)));
+}
+
 #[test]
 fn who_signed_reveals_in_the_posters_place() {
     let (_, job, _) = posted(&[b"data"]);

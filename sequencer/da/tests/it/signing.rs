@@ -1,16 +1,21 @@
 //! A validator signs what it would have made itself, and nothing else.
 
-use bitcoin::{Amount, OutPoint, Sequence, Transaction, Witness};
+use std::sync::LazyLock;
+
+use bitcoin::{Amount, OutPoint, Sequence, Transaction, Witness, XOnlyPublicKey};
 use l2_block::{Block, Header};
 use l2_da::batch::Content;
 use l2_da::commitment::Commitment;
 use l2_da::connector::{BatchConnector, Path};
 use l2_da::proposal::{Plan, Proposal, SigningRequest};
-use l2_da::signing::{Checked, OwnView, Refusal, check_before_signing};
+use l2_da::signing::{Checked, OwnView, Refusal, check_before_signing, read_request};
 use l2_da::transactions::{Coin, Funding};
 
 use crate::keys::{coin, funding, public, request, script, sign};
 use crate::model::{Bitcoin, Model, ORIGIN_LAG, block_zero, connector, genesis};
+
+/// Whose turn it is.
+static POSTERS: LazyLock<[XOnlyPublicKey; 2]> = LazyLock::new(|| [public(3), public(0)]);
 
 struct Scene {
     head: Header,
@@ -100,6 +105,7 @@ impl Scene {
             held: &self.held,
             height: self.height,
             origin_lag: ORIGIN_LAG,
+            posters: &*POSTERS,
         }
     }
 
@@ -277,6 +283,41 @@ fn other_commits_are_refused() {
         Some(connector(&[0, 1, 2, 5]))
     })
     .unwrap();
+}
+
+/// Whoever is no validator, or not in turn, could keep the posters from posting.
+#[test]
+fn requests_of_others_are_refused() {
+    let scene = Scene::new();
+    let own = scene.own();
+    let request_by = |number: usize| {
+        let next = connector(&[0, 1, 2, 5]);
+        let plan = Plan {
+            key: public(number),
+            ..scene.plan(&next)
+        };
+        request(number, &Proposal::new(&plan).unwrap()).0
+    };
+    for number in [0, 3] {
+        assert_eq!(check(&request_by(number), &own).unwrap().poster, public(number));
+        assert_eq!(
+            read_request(&request_by(number), own.posters).unwrap().poster,
+            public(number)
+        );
+    }
+    for number in [1, 2, 7] {
+        for refused in [
+            check(&request_by(number), &own).unwrap_err(),
+            read_request(&request_by(number), own.posters).unwrap_err(),
+        ] {
+            assert!(
+                matches!(refused, Refusal::Reveal { number: 0, .. }),
+                "{refused:?}"
+            );
+        }
+    }
+    let nobody = OwnView { posters: &[], ..own };
+    assert!(check(&request_by(0), &nobody).is_err());
 }
 
 #[test]

@@ -269,6 +269,8 @@ impl World {
             held: &held,
             height: self.height(),
             origin_lag: ORIGIN_LAG - 3,
+            // One validator's coins and key pay and post for all here.
+            posters: &[public(0)],
         };
         let checked = check_before_signing(request, &own, |last| Some(self.active(last.number))).unwrap();
         let commit = request.commit.compute_txid();

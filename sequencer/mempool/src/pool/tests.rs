@@ -11,6 +11,8 @@ fn limits() -> Limits {
     Limits {
         count: 8,
         bytes: 1_000,
+        gap_count: 3,
+        gap_bytes: 300,
         per_sender: 4,
         transaction_bytes: 200,
         gas: 100_000,
@@ -31,6 +33,7 @@ fn tx(sender: u8, nonce: u64, fee_cap: u128, tip_cap: u128) -> Pending {
         sender: Address::repeat_byte(sender),
         nonce,
         gas_limit: 21_000,
+        least_gas: 21_000,
         fee_cap,
         tip_cap,
         value: U256::ZERO,
@@ -47,15 +50,31 @@ fn order(pool: &Pool, base_fee: u64) -> Vec<(u8, u64)> {
 fn check(pool: &Pool) {
     let all: Vec<&Pending> = pool.iter().collect();
     assert_eq!(all.len(), pool.len());
-    assert_eq!(all.len(), pool.by_price.len());
+    assert_eq!(all.len(), pool.by_price.len() + pool.gaps_by_price.len());
+    assert_eq!(pool.gaps.count, pool.gaps_by_price.len());
     assert_eq!(all.iter().map(|p| p.bytes.len()).sum::<usize>(), pool.bytes());
     assert!(pool.len() <= pool.limits.count && pool.bytes() <= pool.limits.bytes);
     for pending in all {
         assert_eq!(pool.get(&pending.hash), Some(pending));
     }
+    let mut gap_bytes = 0;
     for queue in pool.senders.values() {
-        assert!(!queue.is_empty() && queue.len() <= pool.limits.per_sender);
+        let entries = &queue.entries;
+        assert!(!entries.is_empty() && entries.len() <= pool.limits.per_sender);
+        let missing = queue.first_missing(queue.next);
+        for (nonce, entry) in entries {
+            let key = (entry.price(), entry.pending.hash);
+            assert_eq!(entry.gapped, *nonce > missing);
+            assert_eq!(pool.gaps_by_price.contains(&key), entry.gapped);
+            assert_eq!(pool.by_price.contains(&key), !entry.gapped);
+            gap_bytes += if entry.gapped {
+                entry.pending.bytes.len()
+            } else {
+                0
+            };
+        }
     }
+    assert_eq!(gap_bytes, pool.gaps.bytes);
 }
 
 #[test]
@@ -295,6 +314,107 @@ fn blocks_take_out_what_they_used_and_what_is_no_longer_paid_for() {
     );
     assert_eq!(gone, [tx(2, 0, 10, 1).hash]);
     check(&pool);
+}
+
+#[test]
+fn gaps_have_a_share_and_displace_only_cheaper_gaps() {
+    let mut pool = Pool::new(limits());
+    for sender in 1..=3 {
+        pool.add(tx(sender, 1, 10, 1), RICH, 0).unwrap();
+    }
+    let refused = AddError::GapsFull {
+        least: 10,
+        expected: 0,
+    };
+    // The pool has room, their share has not.
+    assert_eq!(pool.add(tx(4, 1, 10, 1), RICH, 0), Err(refused));
+    let added = pool.add(tx(4, 2, 11, 1), RICH, 0).unwrap();
+    assert_eq!(added.evicted, [tx(3, 1, 10, 1).hash]);
+    check(&pool);
+    // One without a gap needs none of that share; the one that it was missing from leaves it.
+    pool.add(tx(5, 0, 1, 1), RICH, 0).unwrap();
+    pool.add(tx(1, 0, 1, 1), RICH, 0).unwrap();
+    assert_eq!(pool.gaps.count, 2);
+    pool.add(tx(6, 3, 1, 1), RICH, 0).unwrap();
+    assert_eq!(pool.gaps.count, 3);
+    check(&pool);
+    let mut small = Pool::new(Limits {
+        gap_bytes: 199,
+        ..limits()
+    });
+    small.add(tx(1, 1, 10, 1), RICH, 0).unwrap();
+    assert!(matches!(
+        small.add(tx(2, 1, 10, 1), RICH, 0),
+        Err(AddError::GapsFull { .. })
+    ));
+}
+
+#[test]
+fn gaps_go_first_when_the_pool_is_full_whatever_they_say_they_pay() {
+    let mut pool = Pool::new(limits());
+    for sender in 1..=3 {
+        pool.add(tx(sender, 1, 1_000_000, 1), RICH, 0).unwrap();
+    }
+    for sender in 4..=8 {
+        pool.add(tx(sender, 0, 10, 1), RICH, 0).unwrap();
+    }
+    assert_eq!(pool.len(), 8);
+    // A gap displaces nothing that a block can take.
+    assert!(matches!(
+        pool.add(tx(9, 1, 999_999, 1), RICH, 0),
+        Err(AddError::GapsFull { .. })
+    ));
+    for (sender, left) in [(9, 2), (10, 1), (11, 0)] {
+        let added = pool.add(tx(sender, 0, 2, 1), RICH, 0).unwrap();
+        assert_eq!(added.evicted.len(), 1);
+        assert_eq!((pool.len(), pool.gaps.count), (8, left));
+        check(&pool);
+    }
+    // From here on it is by price again.
+    assert_eq!(
+        pool.add(tx(12, 0, 2, 1), RICH, 0),
+        Err(AddError::Full { least: 2 })
+    );
+}
+
+#[test]
+fn a_sender_that_fills_its_gap_does_not_displace_what_waits_behind_it() {
+    let mut pool = Pool::new(Limits { count: 3, ..limits() });
+    pool.add(tx(1, 1, 10, 1), RICH, 0).unwrap();
+    pool.add(tx(2, 1, 20, 1), RICH, 0).unwrap();
+    pool.add(tx(3, 0, 10, 1), RICH, 0).unwrap();
+    let added = pool.add(tx(1, 0, 10, 1), RICH, 0).unwrap();
+    assert_eq!(added.evicted, [tx(2, 1, 20, 1).hash]);
+    assert_eq!(order(&pool, 1), [(3, 0), (1, 0), (1, 1)]);
+    check(&pool);
+}
+
+#[test]
+fn what_a_proposer_was_refused_leaves_and_the_rest_waits_behind_a_gap() {
+    let mut pool = Pool::new(limits());
+    for nonce in 0..4 {
+        pool.add(tx(1, nonce, 10, 1), RICH, 0).unwrap();
+    }
+    pool.add(tx(2, 0, 5, 1), RICH, 0).unwrap();
+    assert_eq!(pool.on_refused(&tx(1, 0, 10, 1).hash), [tx(1, 0, 10, 1).hash]);
+    assert_eq!(order(&pool, 1), [(2, 0)]);
+    assert_eq!(pool.gaps.count, 3);
+    check(&pool);
+    assert!(pool.on_refused(&tx(1, 0, 10, 1).hash).is_empty());
+    // More of them than their share go at once.
+    let mut tight = Pool::new(Limits {
+        gap_count: 1,
+        ..limits()
+    });
+    for nonce in 0..4 {
+        tight
+            .add(tx(1, nonce, 10 + u128::from(nonce), 1), RICH, 0)
+            .unwrap();
+    }
+    let gone = tight.on_refused(&tx(1, 0, 10, 1).hash);
+    let expected = [0, 1, 2].map(|nonce| tx(1, nonce, 10 + u128::from(nonce), 1).hash);
+    assert_eq!(gone, expected);
+    check(&tight);
 }
 
 proptest! {
