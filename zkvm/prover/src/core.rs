@@ -35,6 +35,8 @@ use task::ShardTask;
 
 #[cfg(test)]
 mod differential;
+#[cfg(test)]
+mod liars;
 pub(crate) mod tables;
 mod task;
 #[cfg(test)]
@@ -280,11 +282,19 @@ impl Prover<'_> {
 
     /// The first pass: what the proof says and how often claim words are read.
     fn commit(&mut self) -> Result<(Statement, Vec<F>), ProveError> {
-        let mut executor = self.executor();
+        self.commit_to(self.executor(), Executor::segment)
+    }
+
+    /// The first pass over the run that `executor` makes as `next` takes it from there, so many rows at a time.
+    fn commit_to(
+        &mut self,
+        mut executor: Executor,
+        mut next: impl FnMut(&mut Executor, usize) -> Result<Segment, ExecError>,
+    ) -> Result<(Statement, Vec<F>), ProveError> {
         let mut counts = self.no_counts();
         let mut kept = 0;
         loop {
-            let segment = executor.segment(self.segment_rows())?;
+            let segment = next(&mut executor, self.segment_rows())?;
             if segment.rows.is_empty() {
                 break;
             }

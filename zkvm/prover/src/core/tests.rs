@@ -16,13 +16,13 @@ use super::*;
 use crate::pool::Task;
 
 /// Enough queries that a wrong proof is refused in these tests, and fast.
-const PARAMS: Params = Params {
+pub(super) const PARAMS: Params = Params {
     queries: 6,
     pow_bits: 3,
     grinding_bits: 5,
 };
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         params: PARAMS,
         segment_log_height: 7,
@@ -30,7 +30,7 @@ fn options() -> Options {
     }
 }
 
-fn silent(_: Progress) {}
+pub(super) fn silent(_: Progress) {}
 
 struct Proven {
     key: ProvingKey,
@@ -362,7 +362,7 @@ fn other_parameters_are_refused() {
 }
 
 /// A pool that checks nothing.
-struct Credulous;
+pub(super) struct Credulous;
 
 impl ProofPool for Credulous {
     fn run<T: Task>(
