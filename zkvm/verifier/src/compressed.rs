@@ -29,7 +29,7 @@ use crate::params::CAP_LEN;
 use crate::proof::{Config, D};
 use crate::run::{
     Cap, Digest, MAX_CLAIM_WORDS, MAX_SHARDS, ROWS_END, Statement, VERSION, cap_digest, challenges,
-    claim_terms, header_hash, is_ground,
+    claim_terms, header_hash, is_ground, pin_point, pinned,
 };
 
 /// First bytes of an encoded compressed proof.
@@ -146,6 +146,9 @@ pub enum CompressedError {
         /// Expected bits.
         bits: u32,
     },
+    /// The point of the pins fell into the base field; this happens to an honest run once in 2^64.
+    #[error("the point of the pins lies in the base field")]
+    PinPoint,
     /// Buses do not balance.
     #[error("the shards' sums and the claim's terms do not add to 0")]
     Sum,
@@ -257,17 +260,27 @@ fn check_account(
     // What came before the challenges, and the challenges.
     let header = header_hash(key.digest(), statement, &proof.claim_counts, shards as usize);
     equal("h of the header", &header.elements, &account[layout::HEADER])?;
-    let hash = HashOut::from_partial(&account[layout::HASH]);
+    let [hash, pins] = [layout::HASH, layout::PINS].map(|at| HashOut::from_partial(&account[at]));
+    let pin = pin_point(hash);
+    if !pin.is_outside() {
+        return Err(CompressedError::PinPoint);
+    }
+    let elements = |pair: [E; 2]| pair.map(|e| FieldExtension::<D>::to_basefield_array(&e));
+    equal(
+        "z0 and lambda",
+        elements([pin.z0, pin.lambda]).as_flattened(),
+        &account[layout::PIN_POINT],
+    )?;
+    let hash = pinned(hash, pins);
     if !is_ground(hash, proof.nonce, params.grinding_bits) {
         return Err(CompressedError::Grinding {
             bits: params.grinding_bits,
         });
     }
     let logup = challenges(hash, proof.nonce);
-    let drawn = [logup.beta, logup.gamma].map(|e| FieldExtension::<D>::to_basefield_array(&e));
     equal(
         "beta and gamma",
-        drawn.as_flattened(),
+        elements([logup.beta, logup.gamma]).as_flattened(),
         &account[layout::CHALLENGES],
     )?;
 
@@ -425,8 +438,12 @@ pub mod layout {
     pub const MEMORY: usize = 33;
     /// Rows of the shards so far.
     pub const ROWS: usize = 34;
+    /// The chain of pins after the shards so far.
+    pub const PINS: Range<usize> = 35..39;
+    /// z0, then lambda.
+    pub const PIN_POINT: Range<usize> = 39..43;
     /// All of them.
-    pub const COUNT: usize = 35;
+    pub const COUNT: usize = 43;
 
     /// Elements of a Cpu state: pc, next_pc, fetch, entry, step, clk.
     pub const STATE_LEN: usize = 6;
