@@ -15,7 +15,7 @@ use plonky2::field::extension::FieldExtension;
 use plonky2::field::types::{Field, PrimeField64};
 use plonky2::hash::hash_types::HashOut;
 use plonky2::hash::poseidon::PoseidonHash;
-use plonky2::plonk::circuit_data::VerifierCircuitData;
+use plonky2::plonk::circuit_data::{CircuitConfig, VerifierCircuitData};
 use plonky2::plonk::config::Hasher;
 use plonky2::plonk::proof::{OpeningSet, Proof, ProofWithPublicInputs};
 use plonky2::recursion::cyclic_recursion::check_cyclic_proof_verifier_data;
@@ -67,6 +67,13 @@ impl FoldKey {
         }
     }
 
+    /// Conjectured bits of the circuits, whatever the shards' parameters give: the fold's by its own data, the leaves' as
+    /// they were when this was released ([`LEAF_BITS`]).
+    pub fn circuit_bits(&self) -> u32 {
+        let common = &self.data.common;
+        circuit_bits(&common.config, common.degree_bits()).min(LEAF_BITS)
+    }
+
     /// Names the fold circuit, all leaf circuits (constants in it) and the parameters.
     pub fn digest(&self) -> Digest {
         let only = &self.data.verifier_only;
@@ -85,6 +92,21 @@ impl FoldKey {
         input.extend(only.constants_sigmas_cap.0.iter().flat_map(|hash| hash.elements));
         PoseidonHash::hash_no_pad(&input)
     }
+}
+
+/// Conjectured bits of every leaf circuit; a test of the prover's holds them to it.
+pub const LEAF_BITS: u32 = 100;
+
+/// Conjectured bits of a circuit of 2^`degree_bits` gates (`docs/prover-security.md`): its FRI queries with their work, and
+/// plonky2's permutation argument, whose challenges are drawn in the base field, so that each gives 64 bits less those of
+/// the number of factors. What is drawn in the extension gives more than either.
+pub fn circuit_bits(config: &CircuitConfig, degree_bits: usize) -> u32 {
+    let fri = &config.fri_config;
+    let queries =
+        fri.num_query_rounds.saturating_mul(fri.rate_bits) as u64 + u64::from(fri.proof_of_work_bits);
+    let factors = config.num_routed_wires.next_power_of_two().ilog2() as u64 + degree_bits as u64;
+    let permutation = (config.num_challenges as u64).saturating_mul(64u64.saturating_sub(factors));
+    u32::try_from(queries.min(permutation)).unwrap_or(u32::MAX)
 }
 
 /// A proof of a run, of constant size.
@@ -462,5 +484,22 @@ mod tests {
         let key = FoldKey::standard();
         assert_eq!(key.data.to_bytes(&DefaultGateSerializer).unwrap(), STANDARD);
         assert_eq!(key.params, Params::STANDARD);
+    }
+
+    #[test]
+    fn each_weakness_of_a_circuit_bounds_its_bits() {
+        let standard = CircuitConfig::standard_recursion_config();
+        // 2 (64 - 7 - 14), where the queries give 100.
+        assert_eq!(circuit_bits(&standard, 14), 86);
+        let with = |num_challenges, queries| {
+            let mut config = standard.clone();
+            config.num_challenges = num_challenges;
+            config.fri_config.num_query_rounds = queries;
+            circuit_bits(&config, 14)
+        };
+        assert_eq!(with(3, 28), 100);
+        assert_eq!(with(3, 20), 76);
+        assert_eq!(with(3, 1000), 129);
+        assert_eq!(FoldKey::standard().circuit_bits(), 100);
     }
 }
