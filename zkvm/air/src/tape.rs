@@ -1,8 +1,9 @@
 //! A table's constraints as a straight-line program.
 //!
 //! The prover runs [`Tape::steps`] over blocks of rows, the verifier runs [`Tape::fold`] at zeta, each over its own
-//! numbers (through [`Algebra`]). The recursion circuits read the expressions themselves, so that a fault of the compiler
-//! does not reach both verifiers; tests compare them. What only depends on trace, fixed columns and publics
+//! numbers (through [`Algebra`]), and the recursion circuits run the same fold over targets. All three share this one
+//! compiler, so a fault of it would reach both verifiers alike: what stands against that is a test that compares the tape
+//! of every table with its expressions, which know nothing of the compiler. What only depends on trace, fixed columns and publics
 //! stays in the base field; the LogUp part is in the extension. Equal subexpressions are computed once, slots are
 //! reused after their last reading.
 //!

@@ -69,14 +69,15 @@ fn table() -> Table {
     b.build()
 }
 
-fn tables() -> [Table; 5] {
-    use crate::tables::{cpu, hint, memory, static_table};
+fn tables() -> [Table; 6] {
+    use crate::tables::{cpu, hint, memory, sha256, static_table};
     [
         table(),
         cpu::table(),
         static_table::table(),
         memory::table(),
         hint::table(),
+        sha256::table(),
     ]
 }
 

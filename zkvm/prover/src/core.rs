@@ -1,9 +1,10 @@
 //! Core proofs: a whole run, shard by shard, in two passes.
 //!
 //! The first pass executes the run segment by segment, lays out and commits each Cpu shard, then the tables that exist
-//! once a run. Only then are beta and gamma drawn, from all commitments ([`zkvm_verifier::run`]); the second pass argues
-//! each shard under them. What does not fit in memory between the passes is dropped and made again: execution is
-//! deterministic, and a shard made anew has the same commitment.
+//! once a run. Then each trace is pinned at a point that is drawn from all commitments. Only then are beta and gamma drawn,
+//! from all pins ([`zkvm_verifier::run`]); the second pass argues each shard under them. What does not fit in memory between
+//! the passes is dropped and made again, for its pin and for its argument: execution is deterministic, and a shard made
+//! anew has the same commitment.
 //!
 //! Nothing here is trusted: whatever it does, [`zkvm_verifier::core::verify_core`] decides.
 
@@ -13,28 +14,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plonky2::field::types::Field;
 use rayon::prelude::*;
-use zkvm_air::{F, Logup, TableId};
+use zkvm_air::{E, F, TableId};
 use zkvm_emulator::{Inputs, Status as RunStatus};
 use zkvm_verifier::core::CoreProof;
 use zkvm_verifier::encoding::EncodingError;
 use zkvm_verifier::run::{
-    Cap, Digest, ROWS_END, Statement, Status, absorb_shard, challenges, header_hash, is_ground,
+    Cap, Challenges, Digest, PinPoint, ROWS_END, Statement, Status, absorb_pin, absorb_shard, challenges,
+    header_hash, is_ground, pin_point, pinned,
 };
 use zkvm_verifier::{Params, ShardProof};
 
 use crate::key::ProvingKey;
 use crate::pool::{LocalPool, PoolError, ProofPool};
-use crate::stark::{Commitment, Domain};
+use crate::stark::{Commitment, Domain, StarkError, pin};
 use crate::trace::counts::Counts;
 use crate::trace::cpu as cpu_trace;
 use crate::trace::hint::HintTraceError;
 use crate::witness::{ExecError, Executor, Segment};
 
+use again::Again;
 use tables::{SideTables, no_counts};
 use task::ShardTask;
 
+mod again;
 #[cfg(test)]
 mod differential;
+#[cfg(test)]
+mod liars;
 pub(crate) mod tables;
 mod task;
 #[cfg(test)]
@@ -110,6 +116,17 @@ pub enum ProveError {
     /// A hint cannot be laid out.
     #[error(transparent)]
     Hint(#[from] HintTraceError),
+    /// A shard cannot be pinned.
+    #[error(transparent)]
+    Pin(#[from] StarkError),
+    /// A dropped shard could not be made again.
+    #[error("shard {index} could not be made again: {reason}")]
+    Again {
+        /// The shard.
+        index: usize,
+        /// Why.
+        reason: String,
+    },
     /// Together the shards have too many rows.
     #[error("shards have {got} rows together, expected fewer than {ROWS_END}")]
     TooLong {
@@ -130,6 +147,8 @@ struct Committed {
     log_height: usize,
     publics: Vec<F>,
     cap: Cap,
+    /// 0 until the shard is pinned.
+    pin: E,
     kept: Mutex<Kept>,
 }
 
@@ -155,6 +174,7 @@ impl Committed {
             log_height,
             publics,
             cap: commitment.cap(),
+            pin: E::ZERO,
             kept: Mutex::new(Kept {
                 columns: columns.map(Arc::new),
                 commitment: Some(commitment),
@@ -216,14 +236,7 @@ pub fn prove_core_in(
         shards: Vec::new(),
     };
     let (statement, claim_counts) = prover.commit()?;
-    let h = prover.absorb(&statement, &claim_counts);
-    let nonce = grind(h, options.params.grinding_bits);
-    let shards = prover.argue(pool, challenges(h, nonce))?;
-    let proof = CoreProof {
-        claim_counts,
-        nonce,
-        shards,
-    };
+    let proof = prover.finish(pool, &statement, claim_counts)?;
     Ok((statement, proof))
 }
 
@@ -280,11 +293,19 @@ impl Prover<'_> {
 
     /// The first pass: what the proof says and how often claim words are read.
     fn commit(&mut self) -> Result<(Statement, Vec<F>), ProveError> {
-        let mut executor = self.executor();
+        self.commit_to(self.executor(), Executor::segment)
+    }
+
+    /// The first pass over the run that `executor` makes as `next` takes it from there, so many rows at a time.
+    fn commit_to(
+        &mut self,
+        mut executor: Executor,
+        mut next: impl FnMut(&mut Executor, usize) -> Result<Segment, ExecError>,
+    ) -> Result<(Statement, Vec<F>), ProveError> {
         let mut counts = self.no_counts();
         let mut kept = 0;
         loop {
-            let segment = executor.segment(self.segment_rows())?;
+            let segment = next(&mut executor, self.segment_rows())?;
             if segment.rows.is_empty() {
                 break;
             }
@@ -357,17 +378,61 @@ impl Prover<'_> {
         ));
     }
 
-    /// h after all shards.
-    fn absorb(&self, statement: &Statement, claim_counts: &[F]) -> Digest {
+    /// Pins, work, and the second pass.
+    fn finish(
+        &mut self,
+        pool: &impl ProofPool,
+        statement: &Statement,
+        claim_counts: Vec<F>,
+    ) -> Result<CoreProof, ProveError> {
         let key = self.key.verifying_key().digest();
-        let header = header_hash(key, statement, claim_counts, self.shards.len());
-        self.shards.iter().fold(header, |h, shard| {
+        let header = header_hash(key, statement, &claim_counts, self.shards.len());
+        let h = self.shards.iter().fold(header, |h, shard| {
             absorb_shard(h, shard.table, shard.log_height, &shard.publics, &shard.cap)
+        });
+        let pin = pin_point(h);
+        self.pin(pin)?;
+        let pins = self
+            .shards
+            .iter()
+            .fold(header, |pins, shard| absorb_pin(pins, shard.pin));
+        let h2 = pinned(h, pins);
+        let nonce = grind(h2, self.options.params.grinding_bits);
+        let challenges = Challenges {
+            pin,
+            logup: challenges(h2, nonce),
+        };
+        Ok(CoreProof {
+            claim_counts,
+            nonce,
+            shards: self.argue(pool, challenges)?,
         })
     }
 
+    /// Pins every shard; those that were dropped are made again.
+    fn pin(&mut self, at: PinPoint) -> Result<(), ProveError> {
+        let again = Again::new(self);
+        let mut pins = Vec::with_capacity(self.shards.len());
+        for (index, shard) in self.shards.iter().enumerate() {
+            let kept = shard.kept().columns.clone();
+            let columns = match kept {
+                Some(columns) => columns,
+                None => again
+                    .columns(index)
+                    .map(Arc::new)
+                    .map_err(|reason| ProveError::Again { index, reason })?,
+            };
+            pins.push(pin(&columns, at)?);
+        }
+        drop(again);
+        for (shard, pin) in self.shards.iter_mut().zip(pins) {
+            shard.pin = pin;
+        }
+        Ok(())
+    }
+
     /// The second pass.
-    fn argue(&self, pool: &impl ProofPool, challenges: Logup) -> Result<Vec<ShardProof>, ProveError> {
+    fn argue(&self, pool: &impl ProofPool, challenges: Challenges) -> Result<Vec<ShardProof>, ProveError> {
         let task = ShardTask::new(self, challenges);
         let done = AtomicUsize::new(0);
         let proofs = pool.run(&task, &task.jobs(), &|index| {

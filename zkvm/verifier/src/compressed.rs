@@ -15,7 +15,7 @@ use plonky2::field::extension::FieldExtension;
 use plonky2::field::types::{Field, PrimeField64};
 use plonky2::hash::hash_types::HashOut;
 use plonky2::hash::poseidon::PoseidonHash;
-use plonky2::plonk::circuit_data::VerifierCircuitData;
+use plonky2::plonk::circuit_data::{CircuitConfig, VerifierCircuitData};
 use plonky2::plonk::config::Hasher;
 use plonky2::plonk::proof::{OpeningSet, Proof, ProofWithPublicInputs};
 use plonky2::recursion::cyclic_recursion::check_cyclic_proof_verifier_data;
@@ -29,7 +29,7 @@ use crate::params::CAP_LEN;
 use crate::proof::{Config, D};
 use crate::run::{
     Cap, Digest, MAX_CLAIM_WORDS, MAX_SHARDS, ROWS_END, Statement, VERSION, cap_digest, challenges,
-    claim_terms, header_hash, is_ground,
+    claim_terms, header_hash, is_ground, pin_point, pinned,
 };
 
 /// First bytes of an encoded compressed proof.
@@ -67,6 +67,13 @@ impl FoldKey {
         }
     }
 
+    /// Conjectured bits of the circuits, whatever the shards' parameters give: the fold's by its own data, the leaves' as
+    /// they were when this was released ([`LEAF_BITS`]).
+    pub fn circuit_bits(&self) -> u32 {
+        let common = &self.data.common;
+        circuit_bits(&common.config, common.degree_bits()).min(LEAF_BITS)
+    }
+
     /// Names the fold circuit, all leaf circuits (constants in it) and the parameters.
     pub fn digest(&self) -> Digest {
         let only = &self.data.verifier_only;
@@ -85,6 +92,21 @@ impl FoldKey {
         input.extend(only.constants_sigmas_cap.0.iter().flat_map(|hash| hash.elements));
         PoseidonHash::hash_no_pad(&input)
     }
+}
+
+/// Conjectured bits of every leaf circuit; a test of the prover's holds them to it.
+pub const LEAF_BITS: u32 = 100;
+
+/// Conjectured bits of a circuit of 2^`degree_bits` gates (`docs/prover-security.md`): its FRI queries with their work, and
+/// plonky2's permutation argument, whose challenges are drawn in the base field, so that each gives 64 bits less those of
+/// the number of factors. What is drawn in the extension gives more than either.
+pub fn circuit_bits(config: &CircuitConfig, degree_bits: usize) -> u32 {
+    let fri = &config.fri_config;
+    let queries =
+        fri.num_query_rounds.saturating_mul(fri.rate_bits) as u64 + u64::from(fri.proof_of_work_bits);
+    let factors = config.num_routed_wires.next_power_of_two().ilog2() as u64 + degree_bits as u64;
+    let permutation = (config.num_challenges as u64).saturating_mul(64u64.saturating_sub(factors));
+    u32::try_from(queries.min(permutation)).unwrap_or(u32::MAX)
 }
 
 /// A proof of a run, of constant size.
@@ -146,6 +168,9 @@ pub enum CompressedError {
         /// Expected bits.
         bits: u32,
     },
+    /// The point of the pins fell into the base field; this happens to an honest run once in 2^64.
+    #[error("the point of the pins lies in the base field")]
+    PinPoint,
     /// Buses do not balance.
     #[error("the shards' sums and the claim's terms do not add to 0")]
     Sum,
@@ -257,17 +282,27 @@ fn check_account(
     // What came before the challenges, and the challenges.
     let header = header_hash(key.digest(), statement, &proof.claim_counts, shards as usize);
     equal("h of the header", &header.elements, &account[layout::HEADER])?;
-    let hash = HashOut::from_partial(&account[layout::HASH]);
+    let [hash, pins] = [layout::HASH, layout::PINS].map(|at| HashOut::from_partial(&account[at]));
+    let pin = pin_point(hash);
+    if !pin.is_outside() {
+        return Err(CompressedError::PinPoint);
+    }
+    let elements = |pair: [E; 2]| pair.map(|e| FieldExtension::<D>::to_basefield_array(&e));
+    equal(
+        "z0 and lambda",
+        elements([pin.z0, pin.lambda]).as_flattened(),
+        &account[layout::PIN_POINT],
+    )?;
+    let hash = pinned(hash, pins);
     if !is_ground(hash, proof.nonce, params.grinding_bits) {
         return Err(CompressedError::Grinding {
             bits: params.grinding_bits,
         });
     }
     let logup = challenges(hash, proof.nonce);
-    let drawn = [logup.beta, logup.gamma].map(|e| FieldExtension::<D>::to_basefield_array(&e));
     equal(
         "beta and gamma",
-        drawn.as_flattened(),
+        elements([logup.beta, logup.gamma]).as_flattened(),
         &account[layout::CHALLENGES],
     )?;
 
@@ -425,8 +460,12 @@ pub mod layout {
     pub const MEMORY: usize = 33;
     /// Rows of the shards so far.
     pub const ROWS: usize = 34;
+    /// The chain of pins after the shards so far.
+    pub const PINS: Range<usize> = 35..39;
+    /// z0, then lambda.
+    pub const PIN_POINT: Range<usize> = 39..43;
     /// All of them.
-    pub const COUNT: usize = 35;
+    pub const COUNT: usize = 43;
 
     /// Elements of a Cpu state: pc, next_pc, fetch, entry, step, clk.
     pub const STATE_LEN: usize = 6;
@@ -445,5 +484,22 @@ mod tests {
         let key = FoldKey::standard();
         assert_eq!(key.data.to_bytes(&DefaultGateSerializer).unwrap(), STANDARD);
         assert_eq!(key.params, Params::STANDARD);
+    }
+
+    #[test]
+    fn each_weakness_of_a_circuit_bounds_its_bits() {
+        let standard = CircuitConfig::standard_recursion_config();
+        // 2 (64 - 7 - 14), where the queries give 100.
+        assert_eq!(circuit_bits(&standard, 14), 86);
+        let with = |num_challenges, queries| {
+            let mut config = standard.clone();
+            config.num_challenges = num_challenges;
+            config.fri_config.num_query_rounds = queries;
+            circuit_bits(&config, 14)
+        };
+        assert_eq!(with(3, 28), 100);
+        assert_eq!(with(3, 20), 76);
+        assert_eq!(with(3, 1000), 129);
+        assert_eq!(FoldKey::standard().circuit_bits(), 100);
     }
 }

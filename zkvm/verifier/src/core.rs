@@ -3,7 +3,7 @@
 //! Owns the invariant that the shards are those of **one** run of the key's program from its first step to the claimed
 //! end. Each shard is sound by itself ([`crate::shard`]); everything between them is checked here: order and number,
 //! the chain of states over Cpu shards, the chain of addresses over memory, one pair of challenges drawn after all
-//! commitments, and that all buses balance.
+//! commitments and pins, and that all buses balance.
 //!
 //! What an attacker tries: a shard left out, repeated, moved or of another run; a run that starts elsewhere or ends
 //! elsewhere; other claim words; another program's Static; more rows than time stamps can count.
@@ -17,8 +17,8 @@ use zkvm_air::{E, F, Table, TableId};
 use crate::encoding::{EncodingError, Reader, Writer};
 use crate::key::VerifyingKey;
 use crate::run::{
-    MAX_CLAIM_WORDS, MAX_SHARDS, ROWS_END, Statement, VERSION, absorb_shard, challenges, claim_terms,
-    header_hash, is_ground,
+    Challenges, Digest, MAX_CLAIM_WORDS, MAX_SHARDS, ROWS_END, Statement, VERSION, absorb_pin, absorb_shard,
+    challenges, claim_terms, header_hash, is_ground, pin_point, pinned,
 };
 use crate::{Params, ShardProof, ShardVerifier, VerifyError};
 
@@ -175,17 +175,13 @@ pub fn verify_core_by(
 ) -> Result<(), CoreError> {
     params.check().map_err(CoreError::Params)?;
     check_layout(key, statement, proof)?;
-    let mut h = header_hash(key.digest(), statement, &proof.claim_counts, proof.shards.len());
-    for shard in &proof.shards {
-        h = absorb_shard(h, shard.table, shard.log_height, &shard.publics, &shard.trace_cap);
-    }
-    if !is_ground(h, proof.nonce, params.grinding_bits) {
+    let (h2, challenges) = proof.transcript(key, statement);
+    if !is_ground(h2, proof.nonce, params.grinding_bits) {
         return Err(CoreError::Grinding {
             bits: params.grinding_bits,
         });
     }
-    let logup = challenges(h, proof.nonce);
-    let claim = claim_terms(&statement.claim, &proof.claim_counts, logup).ok_or(CoreError::Sum)?;
+    let claim = claim_terms(&statement.claim, &proof.claim_counts, challenges.logup).ok_or(CoreError::Sum)?;
     let sum: E = proof.shards.iter().map(|shard| shard.sum).sum();
     if sum + claim != E::ZERO {
         return Err(CoreError::Sum);
@@ -196,7 +192,7 @@ pub fn verify_core_by(
         let fixed_cap = (shard.table == TableId::Static).then_some(&key.fixed_cap);
         verifiers
             .get(shard.table)
-            .verify(fixed_cap, shard, logup, params)
+            .verify(fixed_cap, shard, challenges, params)
             .map_err(|error| CoreError::Shard { index, error })
     };
     each(proof.shards.len(), &verify)
@@ -347,6 +343,22 @@ fn check_layout(key: &VerifyingKey, statement: &Statement, proof: &CoreProof) ->
 }
 
 impl CoreProof {
+    /// h2 and what the shards are argued under, by what the proof says of itself for that statement.
+    pub fn transcript(&self, key: &VerifyingKey, statement: &Statement) -> (Digest, Challenges) {
+        let header = header_hash(key.digest(), statement, &self.claim_counts, self.shards.len());
+        let (mut h, mut pins) = (header, header);
+        for shard in &self.shards {
+            h = absorb_shard(h, shard.table, shard.log_height, &shard.publics, &shard.trace_cap);
+            pins = absorb_pin(pins, shard.pin);
+        }
+        let h2 = pinned(h, pins);
+        let challenges = Challenges {
+            pin: pin_point(h),
+            logup: challenges(h2, self.nonce),
+        };
+        (h2, challenges)
+    }
+
     /// The proof's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new(MAGIC, VERSION);

@@ -205,6 +205,7 @@ impl Writer {
         self.u8(shard.table as u8);
         self.u32(u32::try_from(shard.log_height).expect("a log height is a number below 64"));
         self.elements(&shard.publics);
+        self.extension(shard.pin);
         for cap in [&shard.trace_cap, &shard.aux_cap, &shard.quotient_cap] {
             self.cap(cap);
         }
@@ -216,7 +217,9 @@ impl Writer {
             &openings.trace_next,
             &openings.aux,
             &openings.aux_next,
+            &openings.blend,
             &openings.quotient,
+            &openings.pinned,
         ] {
             self.extensions(list);
         }
@@ -444,6 +447,7 @@ impl<'a> Reader<'a> {
             })?,
             log_height: self.u32()? as usize,
             publics: self.elements("publics", MAX_ROW)?,
+            pin: self.extension()?,
             trace_cap: self.cap()?,
             aux_cap: self.cap()?,
             quotient_cap: self.cap()?,
@@ -454,7 +458,9 @@ impl<'a> Reader<'a> {
                 trace_next: self.extensions("openings")?,
                 aux: self.extensions("openings")?,
                 aux_next: self.extensions("openings")?,
+                blend: self.extensions("openings")?,
                 quotient: self.extensions("openings")?,
+                pinned: self.extensions("openings")?,
             },
             fri: self.fri()?,
         })

@@ -52,6 +52,15 @@ pub enum VerifyError {
     /// The point of the openings fell into the base field; this happens to an honest proof once in 2^64.
     #[error("the opening point lies in the base field")]
     Point,
+    /// The point of the pins fell into the base field, likewise.
+    #[error("the point of the pins lies in the base field")]
+    PinPoint,
+    /// The blend of the trace's columns is not opened at z0 to the pin, or not at zeta to what the columns are opened to.
+    #[error("the trace of a {table:?} shard is not what its pin says")]
+    Pin {
+        /// The table.
+        table: TableId,
+    },
     /// The openings do not satisfy the table's constraints.
     #[error("the constraints of {table:?} do not hold at the opening point")]
     Constraints {

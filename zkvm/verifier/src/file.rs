@@ -97,7 +97,7 @@ pub enum ProofError {
         /// The proof's.
         got: u32,
     },
-    /// Its parameters are too weak.
+    /// Its parameters, or the circuits that it was folded by, are too weak.
     #[error("proof has {got} conjectured bits of security, expected at least {expected}")]
     Security {
         /// Bits demanded.
@@ -158,7 +158,8 @@ impl Verifier {
         self
     }
 
-    /// Demands at least `bits` conjectured bits instead. Below 100 is for tests.
+    /// Demands at least `bits` conjectured bits instead. Below 100 is for tests; above it no compressed proof is taken, since
+    /// the circuits that fold have no more ([`FoldKey::circuit_bits`]).
     pub fn least_bits(mut self, bits: u32) -> Self {
         self.least_bits = bits;
         self
@@ -210,13 +211,14 @@ impl Verifier {
         }
         // Absurd parameters are refused before anything is computed with them.
         proof.params.check().map_err(CoreError::Params)?;
-        let bits = proof.params.conjectured_bits();
-        if bits < self.least_bits {
-            return Err(ProofError::Security {
+        let demand = |got| match got < self.least_bits {
+            true => Err(ProofError::Security {
                 expected: self.least_bits,
-                got: bits,
-            });
-        }
+                got,
+            }),
+            false => Ok(()),
+        };
+        demand(proof.params.conjectured_bits())?;
         match &proof.body {
             Body::Core(core) => {
                 verify_core_by(&self.key, &proof.statement, core, &proof.params, each)?;
@@ -226,6 +228,7 @@ impl Verifier {
                 let fold = self.fold.as_ref().filter(same).ok_or(ProofError::Fold {
                     got: proof.params.queries,
                 })?;
+                demand(fold.circuit_bits())?;
                 verify_compressed(fold, &self.key, &proof.statement, compressed)?;
             }
         }

@@ -4,9 +4,12 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use plonky2::field::polynomial::PolynomialCoeffs;
 use plonky2::field::types::Field;
+use plonky2::fri::proof::FriProof;
 use plonky2::hash::hash_types::HashOut;
 use plonky2::hash::merkle_tree::MerkleCap;
+use plonky2::plonk::proof::{OpeningSet, Proof as PlonkProof, ProofWithPublicInputs};
 use zkvm_air::F;
 
 use super::*;
@@ -152,4 +155,84 @@ fn weak_and_absurd_parameters_are_refused() {
         let error = refused(&proof, &[10, 55]);
         assert!(matches!(error, ProofError::Core(CoreError::Params(_))), "{error}");
     }
+}
+
+/// A compressed proof that proves nothing.
+fn empty_fold() -> CompressedProof {
+    let cap = || MerkleCap(Vec::new());
+    CompressedProof {
+        claim_counts: vec![F::ONE, F::ONE, F::ZERO],
+        nonce: F::ZERO,
+        fold: ProofWithPublicInputs {
+            proof: PlonkProof {
+                wires_cap: cap(),
+                plonk_zs_partial_products_cap: cap(),
+                quotient_polys_cap: cap(),
+                openings: OpeningSet {
+                    constants: Vec::new(),
+                    plonk_sigmas: Vec::new(),
+                    wires: Vec::new(),
+                    plonk_zs: Vec::new(),
+                    plonk_zs_next: Vec::new(),
+                    partial_products: Vec::new(),
+                    quotient_polys: Vec::new(),
+                    lookup_zs: Vec::new(),
+                    lookup_zs_next: Vec::new(),
+                },
+                opening_proof: FriProof {
+                    commit_phase_merkle_caps: Vec::new(),
+                    query_round_proofs: Vec::new(),
+                    final_poly: PolynomialCoeffs::new(Vec::new()),
+                    pow_witness: F::ZERO,
+                },
+            },
+            public_inputs: Vec::new(),
+        },
+    }
+}
+
+/// However strong the shards are: what folds them bounds a compressed proof.
+#[test]
+fn a_compressed_proof_is_no_stronger_than_its_circuits() {
+    let params = Params {
+        queries: 100,
+        ..Params::STANDARD
+    };
+    assert!(params.conjectured_bits() > 100);
+    let compressed = Proof {
+        params,
+        body: Body::Compressed(Box::new(empty_fold())),
+        ..empty()
+    };
+    let verifier = |fold: FoldKey, bits| Verifier::new(key(1)).fold(fold).least_bits(bits);
+    let fold = FoldKey {
+        params,
+        ..FoldKey::standard()
+    };
+    let verify = |fold: &FoldKey, bits, proof| verifier(fold.clone(), bits).verify(&[10, 55], proof);
+    assert_eq!(
+        verify(&fold, 101, &compressed),
+        Err(ProofError::Security {
+            expected: 101,
+            got: 100
+        })
+    );
+    // As many as it has: on to the proof itself.
+    assert!(matches!(
+        verify(&fold, 100, &compressed),
+        Err(ProofError::Compressed(CompressedError::Length { .. }))
+    ));
+    // A core proof of the same parameters has no circuits.
+    let core = Proof { params, ..empty() };
+    assert!(matches!(
+        verify(&fold, 101, &core),
+        Err(ProofError::Core(CoreError::Shards { .. }))
+    ));
+    // Circuits with two challenges, as plonky2's standard has it, are not enough.
+    let mut weak = fold;
+    weak.data.common.config.num_challenges = 2;
+    assert!(matches!(
+        verify(&weak, 100, &compressed),
+        Err(ProofError::Security { got: 0..90, .. })
+    ));
 }

@@ -31,7 +31,10 @@ pub const QUOTIENT_CHUNKS: usize = 2;
 /// Quotient columns in F: chunk 0's two coordinates, then chunk 1's.
 pub const QUOTIENT_WIDTH: usize = D * QUOTIENT_CHUNKS;
 
-/// One shard's proof. Fixed columns' cap is the key's, beta and gamma are the run's.
+/// Columns in F of the blend of the trace: its coordinates.
+pub const BLEND_WIDTH: usize = D;
+
+/// One shard's proof. Fixed columns' cap is the key's; beta, gamma, z0 and lambda are the run's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardProof {
     /// The table.
@@ -42,20 +45,22 @@ pub struct ShardProof {
     pub publics: Vec<F>,
     /// Merkle cap of the trace.
     pub trace_cap: Cap,
-    /// Merkle cap of the auxiliary columns.
+    /// The trace's pin, Σ lambda^i T_i(z0); stated before beta and gamma were drawn.
+    pub pin: E,
+    /// Merkle cap of the auxiliary columns and of the blend, which is Σ lambda^i T_i.
     pub aux_cap: Cap,
     /// Sum of the shard's LogUp terms.
     pub sum: E,
     /// Merkle cap of the quotient.
     pub quotient_cap: Cap,
-    /// Values at zeta and at g zeta.
+    /// Values at zeta, at g zeta and at z0.
     pub openings: Openings,
     /// That the values are those of the committed polynomials, of degree below the height.
     pub fri: Fri,
 }
 
-/// Values of the committed polynomials over F at zeta and at g zeta. Auxiliary columns in E and quotient chunks are two
-/// polynomials each: the coordinates at 1 and at the square root of 7.
+/// Values of the committed polynomials over F at zeta, at g zeta and at z0. Auxiliary columns in E, the blend and quotient
+/// chunks are two polynomials each: the coordinates at 1 and at the square root of 7.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Openings {
     /// Fixed columns at zeta.
@@ -68,46 +73,65 @@ pub struct Openings {
     pub aux: Vec<E>,
     /// Auxiliary columns at g zeta.
     pub aux_next: Vec<E>,
+    /// The blend of the trace at zeta, two values.
+    pub blend: Vec<E>,
     /// Quotient at zeta, two for each chunk.
     pub quotient: Vec<E>,
+    /// The blend at z0, two values, which make the pin.
+    pub pinned: Vec<E>,
 }
 
 impl Openings {
-    /// plonky2's form: (fixed, trace, aux, quotient) at zeta, (trace, aux) at g zeta. In this order they are observed.
+    /// plonky2's form: (fixed, trace, aux, blend, quotient) at zeta, (trace, aux) at g zeta, the blend at z0. In this order
+    /// they are observed.
     pub fn to_fri(&self) -> FriOpenings<F, D> {
-        let at_zeta = [&self.fixed[..], &self.trace, &self.aux, &self.quotient].concat();
+        let at_zeta = [
+            &self.fixed[..],
+            &self.trace,
+            &self.aux,
+            &self.blend,
+            &self.quotient,
+        ]
+        .concat();
         let at_next = [&self.trace_next[..], &self.aux_next].concat();
         FriOpenings {
             batches: vec![
                 FriOpeningBatch { values: at_zeta },
                 FriOpeningBatch { values: at_next },
+                FriOpeningBatch {
+                    values: self.pinned.clone(),
+                },
             ],
         }
     }
 }
 
-/// Columns in F of the commitments in order: fixed (if any), trace, aux, quotient.
+/// Columns in F of the commitments in order: fixed (if any), trace, aux and blend, quotient.
 pub fn oracle_widths(table: &Table) -> Vec<usize> {
     let fixed = (table.fixed_width > 0).then_some(table.fixed_width);
     fixed
         .into_iter()
-        .chain([table.width, table.aux_width(), QUOTIENT_WIDTH])
+        .chain([table.width, table.aux_width() + BLEND_WIDTH, QUOTIENT_WIDTH])
         .collect()
 }
 
-/// What FRI opens: all commitments at `zeta`, trace and aux at `next` = g zeta, in [`Openings::to_fri`]'s order.
-pub fn fri_instance(table: &Table, zeta: E, next: E) -> FriInstanceInfo<F, D> {
+/// Polynomials that FRI opens at each of its points, in [`Openings::to_fri`]'s order.
+pub fn opened(table: &Table) -> [Vec<FriPolynomialInfo>; 3] {
     let widths = oracle_widths(table);
     let columns = |oracle: usize| FriPolynomialInfo::from_range(oracle, 0..widths[oracle]);
-    let trace = widths.len() - 3;
-    let at_zeta = FriBatchInfo {
-        point: zeta,
-        polynomials: (0..widths.len()).flat_map(columns).collect(),
-    };
-    let at_next = FriBatchInfo {
-        point: next,
-        polynomials: [columns(trace), columns(trace + 1)].concat(),
-    };
+    let (trace, aux) = (widths.len() - 3, widths.len() - 2);
+    let argued = FriPolynomialInfo::from_range(aux, 0..table.aux_width());
+    [
+        (0..widths.len()).flat_map(columns).collect(),
+        [columns(trace), argued].concat(),
+        FriPolynomialInfo::from_range(aux, table.aux_width()..widths[aux]),
+    ]
+}
+
+/// What FRI opens: all commitments at `zeta`, trace and aux at `next` = g zeta, the blend at `z0`.
+pub fn fri_instance(table: &Table, zeta: E, next: E, z0: E) -> FriInstanceInfo<F, D> {
+    let widths = oracle_widths(table);
+    let batches = [zeta, next, z0].into_iter().zip(opened(table));
     let oracles = widths
         .iter()
         .map(|&num_polys| FriOracleInfo {
@@ -117,7 +141,9 @@ pub fn fri_instance(table: &Table, zeta: E, next: E) -> FriInstanceInfo<F, D> {
         .collect();
     FriInstanceInfo {
         oracles,
-        batches: vec![at_zeta, at_next],
+        batches: batches
+            .map(|(point, polynomials)| FriBatchInfo { point, polynomials })
+            .collect(),
     }
 }
 
@@ -159,7 +185,9 @@ impl ShardProof {
             table.aux_width(),
             &openings.aux_next,
         )?;
+        length("openings of the blend", BLEND_WIDTH, &openings.blend)?;
         length("openings of the quotient", QUOTIENT_WIDTH, &openings.quotient)?;
+        length("openings of the blend at z0", BLEND_WIDTH, &openings.pinned)?;
         check_fri_shape(&self.fri, &oracle_widths(table), params, self.log_height)
     }
 }

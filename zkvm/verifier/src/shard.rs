@@ -1,8 +1,9 @@
 //! Verification of one shard's proof (`docs/prover.md` §5).
 //!
 //! What it shows: a trace of 2^log_height rows, committed in `trace_cap`, satisfies every constraint of the table with
-//! these publics and the key's fixed columns, and its bus terms sum to `sum` under the run's beta and gamma. That beta
-//! and gamma come after `trace_cap`, and that sums cancel, is the run's verifier's to check.
+//! these publics and the key's fixed columns, its columns have the value `pin` at the run's z0 under its lambda, and its bus
+//! terms sum to `sum` under the run's beta and gamma. That z0 and lambda come after `trace_cap`, beta and gamma after `pin`,
+//! and that sums cancel, is the run's verifier's to check.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -11,11 +12,11 @@ use plonky2::field::extension::FieldExtension;
 use plonky2::field::types::Field;
 use plonky2::fri::verifier::verify_fri_proof;
 use zkvm_air::tape::{Extension, Inputs, Selectors, Tape};
-use zkvm_air::{E, F, Logup, Table};
+use zkvm_air::{E, F, Table};
 
 use crate::params::CAP_LEN;
 use crate::proof::{Config, D, ShardProof, fri_instance, length};
-use crate::run::Cap;
+use crate::run::{Cap, Challenges};
 use crate::transcript::{ShardStart, ShardTranscript};
 use crate::{Params, VerifyError};
 
@@ -44,7 +45,7 @@ impl ShardVerifier {
         &self,
         fixed_cap: Option<&Cap>,
         proof: &ShardProof,
-        challenges: Logup,
+        challenges: Challenges,
         params: &Params,
     ) -> Result<(), VerifyError> {
         let table = &self.table;
@@ -58,6 +59,9 @@ impl ShardVerifier {
         if let Some(cap) = fixed_cap {
             length("the fixed columns' cap", CAP_LEN, &cap.0)?;
         }
+        if !challenges.pin.is_outside() {
+            return Err(VerifyError::PinPoint);
+        }
 
         let mut transcript = ShardTranscript::new(&ShardStart {
             table: table.id,
@@ -66,11 +70,13 @@ impl ShardVerifier {
             fixed_cap,
             trace_cap: &proof.trace_cap,
             challenges,
+            pin: proof.pin,
         });
         let alpha = transcript.alpha(&proof.aux_cap, proof.sum);
         let zeta = transcript.zeta(&proof.quotient_cap);
         let point = Point::new(zeta, proof.log_height).ok_or(VerifyError::Point)?;
         self.check_constraints(proof, challenges, alpha, &point)?;
+        self.check_pin(proof, challenges)?;
 
         let openings = proof.openings.to_fri();
         transcript.openings(&openings);
@@ -81,7 +87,7 @@ impl ShardVerifier {
             .cloned()
             .collect();
         verify_fri_proof::<F, Config, D>(
-            &fri_instance(table, zeta, point.next),
+            &fri_instance(table, zeta, point.next, challenges.pin.z0),
             &openings,
             &fri_challenges,
             &caps,
@@ -98,7 +104,7 @@ impl ShardVerifier {
     fn check_constraints(
         &self,
         proof: &ShardProof,
-        challenges: Logup,
+        challenges: Challenges,
         alpha: E,
         point: &Point,
     ) -> Result<(), VerifyError> {
@@ -111,8 +117,8 @@ impl ShardVerifier {
             publics: &publics,
             aux: &join(&openings.aux),
             aux_next: &join(&openings.aux_next),
-            beta: challenges.beta,
-            gamma: challenges.gamma,
+            beta: challenges.logup.beta,
+            gamma: challenges.logup.gamma,
             sum: proof.sum,
         };
         let combined = self.tape.fold(&mut Extension, &inputs, &alpha, &point.selectors);
@@ -126,6 +132,16 @@ impl ShardVerifier {
         }
         Ok(())
     }
+
+    /// The blend is the trace's columns weighed with powers of lambda, by their values at zeta, and is the pin at z0.
+    fn check_pin(&self, proof: &ShardProof, challenges: Challenges) -> Result<(), VerifyError> {
+        let openings = &proof.openings;
+        let weighed = challenges.pin.weigh(&openings.trace);
+        if join(&openings.blend) != [weighed] || join(&openings.pinned) != [proof.pin] {
+            return Err(VerifyError::Pin { table: self.table.id });
+        }
+        Ok(())
+    }
 }
 
 /// Verifies one shard's proof; see [`ShardVerifier::verify`], which compiles the table once for many.
@@ -133,7 +149,7 @@ pub fn verify_shard(
     table: &Table,
     fixed_cap: Option<&Cap>,
     proof: &ShardProof,
-    challenges: Logup,
+    challenges: Challenges,
     params: &Params,
 ) -> Result<(), VerifyError> {
     ShardVerifier::new(table.clone()).verify(fixed_cap, proof, challenges, params)

@@ -14,7 +14,7 @@ use zkvm_air::{Bus, E, Expr, F, Logup, Table, TableBuilder, TableId, check_trace
 
 use crate::params::{CAP_HEIGHT, CAP_LEN, RATE_BITS};
 use crate::proof::{Config, D, ShardProof, fri_instance};
-use crate::run::Cap;
+use crate::run::{Cap, Challenges, PinPoint};
 use crate::shard::{Point, ShardVerifier, verify_shard};
 use crate::transcript::{ShardStart, ShardTranscript};
 use crate::{Openings, Params, VerifyError};
@@ -49,7 +49,7 @@ struct Shard {
     fixed: Vec<Vec<F>>,
     trace: Vec<Vec<F>>,
     publics: Vec<F>,
-    challenges: Logup,
+    challenges: Challenges,
 }
 
 fn shard(fixed_width: usize, log_height: usize) -> Shard {
@@ -64,9 +64,15 @@ fn shard(fixed_width: usize, log_height: usize) -> Shard {
         fixed: vec![count.clone(); fixed_width],
         trace: vec![count, cubes, free],
         publics,
-        challenges: Logup {
-            beta: E::rand(),
-            gamma: E::rand(),
+        challenges: Challenges {
+            pin: PinPoint {
+                z0: E::rand(),
+                lambda: E::rand(),
+            },
+            logup: Logup {
+                beta: E::rand(),
+                gamma: E::rand(),
+            },
         },
     }
 }
@@ -93,6 +99,15 @@ fn coordinates(columns: &[Vec<E>]) -> Vec<Vec<F>> {
 
 /// Proves the shard; whether its trace satisfies the table is not looked at.
 fn prove(shard: &Shard) -> (Option<Cap>, ShardProof) {
+    prove_with(shard, |_| (), |_| ())
+}
+
+/// The same, with the blend's column and the pin changed before they are committed to.
+fn prove_with(
+    shard: &Shard,
+    change_blend: impl FnOnce(&mut Vec<E>),
+    change_pin: impl FnOnce(&mut E),
+) -> (Option<Cap>, ShardProof) {
     let Shard {
         table,
         fixed,
@@ -106,6 +121,19 @@ fn prove(shard: &Shard) -> (Option<Cap>, ShardProof) {
     let fixed_cap = fixed_batch.as_ref().map(|batch| batch.merkle_tree.cap.clone());
     let trace_batch = commit(trace.clone());
     let trace_cap = trace_batch.merkle_tree.cap.clone();
+    let open = |batch: &Batch, x: E| -> Vec<E> {
+        batch
+            .polynomials
+            .iter()
+            .map(|p| p.to_extension::<D>().eval(x))
+            .collect()
+    };
+    let Challenges { pin: at, logup } = *challenges;
+    let mut pin = at.weigh(&open(&trace_batch, at.z0));
+    change_pin(&mut pin);
+    let row = |i: usize| trace.iter().map(|column| column[i].into()).collect::<Vec<E>>();
+    let mut blend: Vec<E> = (0..height).map(|i| at.weigh(&row(i))).collect();
+    change_blend(&mut blend);
     let mut transcript = ShardTranscript::new(&ShardStart {
         table: table.id,
         log_height,
@@ -113,9 +141,12 @@ fn prove(shard: &Shard) -> (Option<Cap>, ShardProof) {
         fixed_cap: fixed_cap.as_ref(),
         trace_cap: &trace_cap,
         challenges: *challenges,
+        pin,
     });
 
-    let (aux, sum) = logup::reference(table, fixed, trace, publics, *challenges).expect("random challenges");
+    let (mut aux, sum) = logup::reference(table, fixed, trace, publics, logup).expect("random challenges");
+    let width = D * aux.len();
+    aux.push(blend);
     let aux_batch = commit(coordinates(&aux));
     let alpha = transcript.alpha(&aux_batch.merkle_tree.cap, sum);
     let quotient = quotient(
@@ -134,20 +165,20 @@ fn prove(shard: &Shard) -> (Option<Cap>, ShardProof) {
     );
     let zeta = transcript.zeta(&quotient_batch.merkle_tree.cap);
     let next = Point::new(zeta, log_height).expect("zeta is not in F").next;
-    let open = |batch: &Batch, x: E| -> Vec<E> {
-        batch
-            .polynomials
-            .iter()
-            .map(|p| p.to_extension::<D>().eval(x))
-            .collect()
+    let split = |mut values: Vec<E>| {
+        let blend = values.split_off(width);
+        (values, blend)
     };
+    let (aux_at_zeta, blend) = split(open(&aux_batch, zeta));
     let openings = Openings {
         fixed: fixed_batch.as_ref().map_or(Vec::new(), |batch| open(batch, zeta)),
         trace: open(&trace_batch, zeta),
         trace_next: open(&trace_batch, next),
-        aux: open(&aux_batch, zeta),
-        aux_next: open(&aux_batch, next),
+        aux: aux_at_zeta,
+        aux_next: split(open(&aux_batch, next)).0,
+        blend,
         quotient: open(&quotient_batch, zeta),
+        pinned: split(open(&aux_batch, at.z0)).1,
     };
     transcript.openings(&openings.to_fri());
     let (final_poly_len, folds) = (transcript.final_poly_len(), transcript.folds());
@@ -157,7 +188,7 @@ fn prove(shard: &Shard) -> (Option<Cap>, ShardProof) {
         .chain([&trace_batch, &aux_batch, &quotient_batch])
         .collect();
     let fri = Batch::prove_openings(
-        &fri_instance(table, zeta, next),
+        &fri_instance(table, zeta, next, at.z0),
         &oracles,
         transcript.challenger(),
         &PARAMS.fri_params(log_height),
@@ -170,6 +201,7 @@ fn prove(shard: &Shard) -> (Option<Cap>, ShardProof) {
         log_height,
         publics: publics.clone(),
         trace_cap,
+        pin,
         aux_cap: aux_batch.merkle_tree.cap,
         sum,
         quotient_cap: quotient_batch.merkle_tree.cap,
@@ -215,7 +247,8 @@ fn quotient(shard: &Shard, batches: [Option<&Batch>; 3], sum: E, alpha: E) -> Ve
         };
         let at = |columns: &[Vec<F>], i: usize| columns.iter().map(|c| c[i].into()).collect::<Vec<E>>();
         let join = |i: usize| {
-            aux.chunks(2)
+            aux[..table.aux_width()]
+                .chunks(2)
                 .map(|c| E::from_basefield_array([c[0][i], c[1][i]]))
                 .collect::<Vec<E>>()
         };
@@ -227,8 +260,8 @@ fn quotient(shard: &Shard, batches: [Option<&Batch>; 3], sum: E, alpha: E) -> Ve
             publics: &publics,
             aux: &join(i),
             aux_next: &join(next),
-            beta: challenges.beta,
-            gamma: challenges.gamma,
+            beta: challenges.logup.beta,
+            gamma: challenges.logup.gamma,
             sum,
         };
         values.push(tape.fold(&mut Extension, &inputs, &alpha, &selectors) * E::from(vanishing.inverse()));
@@ -340,6 +373,7 @@ fn elements(proof: &mut ShardProof) -> Vec<&mut F> {
             .chain(cap(&mut proof.aux_cap))
             .chain(cap(&mut proof.quotient_cap)),
     );
+    all.extend(&mut proof.pin.0);
     all.extend(&mut proof.sum.0);
     let o = &mut proof.openings;
     for list in [
@@ -348,7 +382,9 @@ fn elements(proof: &mut ShardProof) -> Vec<&mut F> {
         &mut o.trace_next,
         &mut o.aux,
         &mut o.aux_next,
+        &mut o.blend,
         &mut o.quotient,
+        &mut o.pinned,
     ] {
         all.extend(ext(list));
     }
@@ -400,22 +436,18 @@ fn other_keys_and_challenges_are_refused() {
     assert!(verdict(&shard, Some(&other), &proof).is_err());
     let refused =
         |challenges, params| verify_shard(&shard.table, cap.as_ref(), &proof, challenges, &params).is_err();
-    let Logup { beta, gamma } = shard.challenges;
     assert!(!refused(shard.challenges, PARAMS));
-    assert!(refused(
-        Logup {
-            beta: beta + E::ONE,
-            gamma
-        },
-        PARAMS
-    ));
-    assert!(refused(
-        Logup {
-            beta,
-            gamma: gamma + E::ONE
-        },
-        PARAMS
-    ));
+    let changes: [fn(&mut Challenges) -> &mut E; 4] = [
+        |c| &mut c.logup.beta,
+        |c| &mut c.logup.gamma,
+        |c| &mut c.pin.z0,
+        |c| &mut c.pin.lambda,
+    ];
+    for change in changes {
+        let mut challenges = shard.challenges;
+        *change(&mut challenges) += E::ONE;
+        assert!(refused(challenges, PARAMS));
+    }
     assert!(refused(
         shard.challenges,
         Params {
@@ -451,7 +483,7 @@ fn wrong_lengths_are_refused() {
         }
     }
     type Change = fn(&mut ShardProof, usize);
-    let changes: [Change; 20] = [
+    let changes: [Change; 22] = [
         |p, how| resize(&mut p.publics, how),
         |p, how| resize(&mut p.trace_cap.0, how),
         |p, how| resize(&mut p.aux_cap.0, how),
@@ -461,7 +493,9 @@ fn wrong_lengths_are_refused() {
         |p, how| resize(&mut p.openings.trace_next, how),
         |p, how| resize(&mut p.openings.aux, how),
         |p, how| resize(&mut p.openings.aux_next, how),
+        |p, how| resize(&mut p.openings.blend, how),
         |p, how| resize(&mut p.openings.quotient, how),
+        |p, how| resize(&mut p.openings.pinned, how),
         |p, how| resize(&mut p.fri.commit_phase_merkle_caps, how),
         |p, how| resize(&mut p.fri.commit_phase_merkle_caps[0].0, how),
         |p, how| resize(&mut p.fri.final_poly.coeffs, how),
@@ -549,4 +583,42 @@ fn points_in_the_base_field_are_refused() {
     assert!(Point::new(E::from(F::rand()), 7).is_none());
     assert!(Point::new(E::ONE, 7).is_none());
     assert!(Point::new(E::from_basefield_array([F::ONE, F::ONE]), 7).is_some());
+}
+
+/// The pin is of the committed trace, and of the blend that is committed after it.
+#[test]
+fn pins_that_are_not_the_traces_are_refused() {
+    let shard = shard(1, 7);
+    let refused = |(cap, proof): (Option<Cap>, ShardProof)| verdict(&shard, cap.as_ref(), &proof);
+    let pin = Err(VerifyError::Pin {
+        table: TableId::Memory,
+    });
+    assert_eq!(refused(prove_with(&shard, |_| (), |_| ())), Ok(()));
+    // Another pin for the right blend, another blend, and a blend that goes with the pin.
+    assert_eq!(refused(prove_with(&shard, |_| (), |pin| *pin += E::ONE)), pin);
+    assert_eq!(
+        refused(prove_with(&shard, |blend| blend[5] += E::ONE, |_| ())),
+        pin
+    );
+    let shifted = prove_with(
+        &shard,
+        |blend| blend.iter_mut().for_each(|value| *value += E::ONE),
+        |pin| *pin += E::ONE,
+    );
+    assert_eq!(refused(shifted), pin);
+    // The openings say what the pin demands, but are not the blend's.
+    let (cap, mut proof) = prove(&shard);
+    proof.openings.pinned[0] += E::ONE;
+    proof.pin += E::ONE;
+    assert!(verdict(&shard, cap.as_ref(), &proof).is_err());
+}
+
+#[test]
+fn a_point_of_pins_in_the_base_field_is_refused() {
+    let mut shard = shard(0, 7);
+    let (cap, proof) = prove(&shard);
+    for z0 in [E::ONE, E::from(F::coset_shift()), E::from(F::rand())] {
+        shard.challenges.pin.z0 = z0;
+        assert_eq!(verdict(&shard, cap.as_ref(), &proof), Err(VerifyError::PinPoint));
+    }
 }

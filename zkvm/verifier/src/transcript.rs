@@ -1,7 +1,7 @@
 //! The transcript of one shard (`docs/prover.md` §5), for prover and verifier alike.
 //!
-//! Its invariant: each challenge comes after everything it must not be known before. Table, height, publics and the
-//! run's challenges enter first; each method takes what the next challenge binds and returns that challenge. The
+//! Its invariant: each challenge comes after everything it must not be known before. Table, height, publics, the pin and
+//! the run's challenges enter first; each method takes what the next challenge binds and returns that challenge. The
 //! transcript of the run, which gives beta and gamma, is in [`crate::run`].
 
 use plonky2::field::types::Field;
@@ -9,12 +9,12 @@ use plonky2::fri::proof::FriChallenges;
 use plonky2::fri::structure::FriOpenings;
 use plonky2::hash::poseidon::PoseidonHash;
 use plonky2::iop::challenger::Challenger;
-use zkvm_air::{E, F, Logup, TableId};
+use zkvm_air::{E, F, TableId};
 
 use crate::Params;
 use crate::params::{FINAL_POLY_LEN, greatest_folds};
 use crate::proof::{Config, D, Fri};
-use crate::run::Cap;
+use crate::run::{Cap, Challenges};
 
 /// What a transcript starts from.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,9 @@ pub struct ShardStart<'a> {
     /// Merkle cap of the trace.
     pub trace_cap: &'a Cap,
     /// The run's challenges.
-    pub challenges: Logup,
+    pub challenges: Challenges,
+    /// The trace's pin.
+    pub pin: E,
 }
 
 /// The transcript of one shard.
@@ -51,7 +53,8 @@ impl ShardTranscript {
         for cap in start.fixed_cap.into_iter().chain([start.trace_cap]) {
             challenger.observe_cap::<PoseidonHash>(cap);
         }
-        challenger.observe_extension_elements::<D>(&[start.challenges.beta, start.challenges.gamma]);
+        let Challenges { pin, logup } = start.challenges;
+        challenger.observe_extension_elements::<D>(&[pin.z0, pin.lambda, start.pin, logup.beta, logup.gamma]);
         Self {
             table: start.table,
             log_height: start.log_height,

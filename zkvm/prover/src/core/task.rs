@@ -1,9 +1,9 @@
 //! The second pass as work for a pool: one job a shard.
 //!
-//! A job names a shard and the run's challenges; a worker in this process takes what the first pass kept, or makes the
+//! A job names a shard and the run's challenges, those of its pin first; a worker in this process takes what the first pass kept, or makes the
 //! shard again from the run. A proof leaves the pool only if it is of the shard that was committed and verifies.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use plonky2::field::extension::FieldExtension;
 use plonky2::field::types::{Field, PrimeField64};
@@ -11,47 +11,50 @@ use serde::{Deserialize, Serialize};
 use zkvm_air::{E, F, Logup, TableId};
 use zkvm_verifier::ShardProof;
 use zkvm_verifier::core::{ShardVerifiers, table};
+use zkvm_verifier::run::{Challenges, PinPoint};
 
+use super::again::Again;
 use super::{Committed, Prover};
 use crate::pool::Task;
 use crate::stark::{Commitment, Shard, ShardProver};
-use crate::witness::Executor;
 
 /// One shard to argue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShardJob {
     /// Its place in the proof.
     index: usize,
-    /// beta and gamma, two elements each.
-    challenges: [u64; 4],
+    /// z0, lambda, beta and gamma, two elements each.
+    challenges: [u64; 8],
 }
 
 /// What workers share.
 pub(super) struct ShardTask<'a> {
     prover: &'a Prover<'a>,
-    challenges: Logup,
+    challenges: Challenges,
     provers: [OnceLock<ShardProver>; TableId::ALL.len()],
     verifiers: ShardVerifiers,
-    /// A run for shards that were dropped, and the next segment that it comes to.
-    again: Mutex<(Executor, usize)>,
+    /// For shards that were dropped.
+    again: Again<'a>,
 }
 
 impl<'a> ShardTask<'a> {
-    pub(super) fn new(prover: &'a Prover<'a>, challenges: Logup) -> Self {
+    pub(super) fn new(prover: &'a Prover<'a>, challenges: Challenges) -> Self {
         ShardTask {
             prover,
             challenges,
             provers: TableId::ALL.map(|_| OnceLock::new()),
             verifiers: ShardVerifiers::new(),
-            again: Mutex::new((prover.executor(), 0)),
+            again: Again::new(prover),
         }
     }
 
     /// One job for each shard, in order.
     pub(super) fn jobs(&self) -> Vec<ShardJob> {
-        let [b, g]: [[F; 2]; 2] =
-            [self.challenges.beta, self.challenges.gamma].map(|e| e.to_basefield_array());
-        let challenges = [b[0], b[1], g[0], g[1]].map(|element| element.to_canonical_u64());
+        let Challenges { pin, logup } = self.challenges;
+        let elements: [[F; 2]; 4] =
+            [pin.z0, pin.lambda, logup.beta, logup.gamma].map(|e| e.to_basefield_array());
+        let elements = elements.as_flattened();
+        let challenges = core::array::from_fn(|i| elements[i].to_canonical_u64());
         (0..self.prover.shards.len())
             .map(|index| ShardJob { index, challenges })
             .collect()
@@ -62,25 +65,6 @@ impl<'a> ShardTask<'a> {
         shards
             .get(job.index)
             .ok_or_else(|| format!("expected a shard below {}, got {}", shards.len(), job.index))
-    }
-
-    /// The columns of a Cpu shard that were dropped.
-    fn again(&self, index: usize) -> Result<Vec<Vec<F>>, String> {
-        let segment = {
-            let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
-            if again.1 > index {
-                *again = (self.prover.executor(), 0);
-            }
-            loop {
-                let segment = again.0.segment(self.prover.segment_rows());
-                let segment = segment.map_err(|error| error.to_string())?;
-                again.1 += 1;
-                if again.1 > index {
-                    break segment;
-                }
-            }
-        };
-        Ok(self.prover.fill(&segment, &mut self.prover.no_counts()))
     }
 }
 
@@ -96,7 +80,7 @@ impl Task for ShardTask<'_> {
         };
         let columns = match columns {
             Some(columns) => columns,
-            None if shard.table == TableId::Cpu => Arc::new(self.again(job.index)?),
+            None if shard.table == TableId::Cpu => Arc::new(self.again.columns(job.index)?),
             None => return Err("the shard is proven already".to_owned()),
         };
         let domain = self.prover.domains.of(shard);
@@ -106,11 +90,21 @@ impl Task for ShardTask<'_> {
             trace: &columns,
             publics: &shard.publics,
             fixed: (shard.table == TableId::Static).then(|| (key.fixed_columns(), key.fixed())),
+            pin: shard.pin,
         };
-        let [b0, b1, g0, g1] = job.challenges.map(F::from_noncanonical_u64);
-        let challenges = Logup {
-            beta: E::from_basefield_array([b0, b1]),
-            gamma: E::from_basefield_array([g0, g1]),
+        let element = |i: usize| {
+            let [low, high] = [2 * i, 2 * i + 1].map(|i| F::from_noncanonical_u64(job.challenges[i]));
+            E::from_basefield_array([low, high])
+        };
+        let challenges = Challenges {
+            pin: PinPoint {
+                z0: element(0),
+                lambda: element(1),
+            },
+            logup: Logup {
+                beta: element(2),
+                gamma: element(3),
+            },
         };
         self.provers[shard.table as usize]
             .get_or_init(|| ShardProver::new(table(shard.table), self.prover.options.params))
@@ -125,7 +119,8 @@ impl Task for ShardTask<'_> {
         let is_committed = proof.table == shard.table
             && proof.log_height == shard.log_height
             && proof.publics == shard.publics
-            && proof.trace_cap == shard.cap;
+            && proof.trace_cap == shard.cap
+            && proof.pin == shard.pin;
         if !is_committed {
             return Err("the proof is of another shard".to_owned());
         }

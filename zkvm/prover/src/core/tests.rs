@@ -16,13 +16,13 @@ use super::*;
 use crate::pool::Task;
 
 /// Enough queries that a wrong proof is refused in these tests, and fast.
-const PARAMS: Params = Params {
+pub(super) const PARAMS: Params = Params {
     queries: 6,
     pow_bits: 3,
     grinding_bits: 5,
 };
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options {
         params: PARAMS,
         segment_log_height: 7,
@@ -30,7 +30,7 @@ fn options() -> Options {
     }
 }
 
-fn silent(_: Progress) {}
+pub(super) fn silent(_: Progress) {}
 
 struct Proven {
     key: ProvingKey,
@@ -260,7 +260,14 @@ fn a_changed_part_of_any_shard_is_refused() {
             assert!(result.is_err(), "shard {i}, public {public}");
         }
         type Change = fn(&mut ShardProof);
-        let changes: [(&str, Change); 12] = [
+        let changes: [(&str, Change); 16] = [
+            ("pin", |s| s.pin += E::ONE),
+            ("blend", |s| s.openings.blend[0] += E::ONE),
+            ("blend at z0", |s| s.openings.pinned[1] += E::ONE),
+            ("pin and blend at z0", |s| {
+                s.pin += E::ONE;
+                s.openings.pinned[0] += E::ONE;
+            }),
             ("sum", |s| s.sum += E::ONE),
             ("height", |s| s.log_height += 1),
             ("height of 2^64", |s| s.log_height = 64),
@@ -291,6 +298,50 @@ fn sums_that_cancel_are_refused_by_the_shards() {
         p.shards[1].sum -= E::ONE;
     });
     assert!(matches!(result, Err(CoreError::Shard { index: 0, .. })));
+}
+
+/// A pin is bound to its shard and its place: beta and gamma follow from all of them.
+#[test]
+fn pins_of_other_shards_are_refused() {
+    let proven = honest();
+    let count = proven.proof.shards.len();
+    for i in 0..count {
+        let j = (i + 1) % count;
+        let other = proven.changed(|p| p.shards[i].pin = p.shards[j].pin);
+        assert!(other.is_err(), "pin of {j} for {i}");
+        let swapped = proven.changed(|p| {
+            let pin = p.shards[i].pin;
+            p.shards[i].pin = p.shards[j].pin;
+            p.shards[j].pin = pin;
+        });
+        assert!(swapped.is_err(), "pins of {i} and {j} swapped");
+    }
+    // No work asked for: what refuses is the balance, under other beta and gamma.
+    let weak = Params {
+        grinding_bits: 0,
+        ..PARAMS
+    };
+    let mut proof = proven.proof.clone();
+    proof.shards[0].pin += E::ONE;
+    assert_eq!(
+        verify_core(proven.vk(), &proven.statement, &proof, &weak),
+        Err(CoreError::Sum)
+    );
+}
+
+/// Every table's shard opens the blend of its columns, at z0 to its pin.
+#[test]
+fn pins_are_those_of_the_traces() {
+    let proven = honest();
+    let (_, challenges) = proven.proof.transcript(proven.vk(), &proven.statement);
+    for shard in &proven.proof.shards {
+        let [low, high] = [shard.openings.pinned[0], shard.openings.pinned[1]];
+        let root =
+            <E as plonky2::field::extension::FieldExtension<2>>::from_basefield_array([F::ZERO, F::ONE]);
+        assert_eq!(shard.pin, low + root * high);
+        let [low, high] = [shard.openings.blend[0], shard.openings.blend[1]];
+        assert_eq!(challenges.pin.weigh(&shard.openings.trace), low + root * high);
+    }
 }
 
 #[test]
@@ -362,7 +413,7 @@ fn other_parameters_are_refused() {
 }
 
 /// A pool that checks nothing.
-struct Credulous;
+pub(super) struct Credulous;
 
 impl ProofPool for Credulous {
     fn run<T: Task>(
@@ -419,14 +470,7 @@ fn lying(lie: impl Fn(&mut Vec<Committed>, &mut Statement)) -> Result<(), CoreEr
     };
     let (mut statement, claim_counts) = prover.commit().unwrap();
     lie(&mut prover.shards, &mut statement);
-    let h = prover.absorb(&statement, &claim_counts);
-    let nonce = grind(h, PARAMS.grinding_bits);
-    let shards = prover.argue(&Credulous, challenges(h, nonce)).unwrap();
-    let proof = CoreProof {
-        claim_counts,
-        nonce,
-        shards,
-    };
+    let proof = prover.finish(&Credulous, &statement, claim_counts).unwrap();
     verify_core(proven.vk(), &statement, &proof, &PARAMS)
 }
 

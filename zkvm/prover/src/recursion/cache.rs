@@ -17,7 +17,7 @@ use super::fold::Proof;
 use super::{C, D, RecursionError, shape};
 
 /// To be raised when the circuits' code changes: the tables and parameters are part of the name by themselves.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const HASH: usize = blake3::OUT_LEN;
 
 /// A folder of circuits for one plan.

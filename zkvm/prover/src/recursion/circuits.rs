@@ -4,6 +4,7 @@ use core::fmt::Display;
 use core::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use plonky2::field::types::PrimeField64;
 use plonky2::gates::gate::GateRef;
 use plonky2::hash::hash_types::HashOut;
 use plonky2::iop::witness::{PartialWitness, WitnessWrite};
@@ -12,7 +13,7 @@ use plonky2::plonk::circuit_data::CircuitData;
 use zkvm_air::{F, Table, TableId};
 use zkvm_verifier::Params;
 
-use super::fold::{self, FoldTargets, Proof};
+use super::fold::{self, FoldTargets, LeafKeys, Proof};
 use super::leaf::{self, LeafShape, LeafTargets};
 use super::witness::{self, Shard};
 use super::{C, D, RecursionError, shape};
@@ -132,6 +133,7 @@ pub(crate) struct FoldCircuit {
     pub(crate) data: CircuitData<F, C, D>,
     /// Stands for the accumulator before the first shard.
     pub(crate) start: Proof,
+    keys: LeafKeys,
     targets: FoldTargets,
 }
 
@@ -159,7 +161,13 @@ impl FoldCircuit {
     ) -> Self {
         let mut builder = CircuitBuilder::<F, D>::new(shape::fold_config());
         let targets = FoldTargets::add(&mut builder, &data.common, &leaves[0].data.common);
-        Self { data, start, targets }
+        let keys = leaves.each_ref().map(|leaf| leaf.data.verifier_only.clone());
+        Self {
+            data,
+            start,
+            keys,
+            targets,
+        }
     }
 
     /// Folds `leaf` onto `accumulator`, or starts with it under the header hash `header`.
@@ -187,6 +195,10 @@ impl FoldCircuit {
         witness.set_target_arr(&targets.header, &header.elements)?;
         witness.set_verifier_data_target(&targets.own, &self.data.verifier_only)?;
         witness.set_proof_with_pis_target(&targets.leaf, leaf)?;
+        // Of a table that is none any key will do: the circuit is not satisfied.
+        let table = leaf.public_inputs[leaf::layout::TABLE].to_canonical_u64();
+        let key = usize::try_from(table).ok().and_then(|table| self.keys.get(table));
+        witness.set_verifier_data_target(&targets.leaf_key, key.unwrap_or(&self.keys[0]))?;
         let accumulator = accumulator.unwrap_or(&self.start);
         witness.set_proof_with_pis_target(&targets.accumulator, accumulator)
     }

@@ -1,24 +1,27 @@
 //! The fold circuit: one leaf more onto the account of a run.
 //!
-//! Its proof is the accumulator of the next. The leaf's verifier data are not a witness: they are picked out of
-//! constants by the table number in the leaf's public inputs, so a leaf of a foreign circuit has no way in. An attacker
-//! tries to leave a shard out, to repeat or reorder shards, to bring one made under other challenges, to start or chain
-//! states and memory wrongly, or to pass off another circuit's accumulator as this one's; the last is caught by the
-//! verifier data among the public inputs, which the final check compares.
+//! Its proof is the accumulator of the next. The leaf's verifier data are a witness without a choice: their hash is
+//! picked out of constants by the table number in the leaf's public inputs, so a leaf of a foreign circuit has no way in.
+//! (The data themselves, 340 constants, would not leave the fold its 2^13 gates.) An attacker
+//! tries to leave a shard out, to repeat or reorder shards, to bring one made under other challenges or pinned elsewhere,
+//! to start or chain states and memory wrongly, or to pass off another circuit's accumulator as this one's; the last is
+//! caught by the verifier data among the public inputs, which the final check compares.
 
 use plonky2::field::types::Field;
 use plonky2::gates::gate::GateRef;
-use plonky2::hash::hash_types::{HashOutTarget, MerkleCapTarget};
+use plonky2::hash::hash_types::{HashOut, HashOutTarget, MerkleCapTarget};
 use plonky2::hash::poseidon::PoseidonHash;
 use plonky2::iop::target::{BoolTarget, Target};
 use plonky2::plonk::circuit_builder::CircuitBuilder;
 use plonky2::plonk::circuit_data::{
     CircuitData, CommonCircuitData, VerifierCircuitTarget, VerifierOnlyCircuitData,
 };
+use plonky2::plonk::config::Hasher;
 use plonky2::plonk::proof::{ProofWithPublicInputs, ProofWithPublicInputsTarget};
 use plonky2::recursion::dummy_circuit::{dummy_circuit, dummy_proof};
 use zkvm_air::{F, TableId};
 use zkvm_verifier::compressed::layout as acc;
+use zkvm_verifier::run::PIN_TAG;
 
 use super::leaf::layout as leaf;
 use super::{C, D, RecursionError, shape};
@@ -37,6 +40,8 @@ pub(crate) struct FoldTargets {
     pub(crate) header: Vec<Target>,
     pub(crate) accumulator: ProofWithPublicInputsTarget<D>,
     pub(crate) leaf: ProofWithPublicInputsTarget<D>,
+    /// Verifier data of the leaf's table.
+    pub(crate) leaf_key: VerifierCircuitTarget,
     /// The fold's own verifier data, a public input.
     pub(crate) own: VerifierCircuitTarget,
     /// The other public inputs of the new accumulator.
@@ -57,6 +62,7 @@ impl FoldTargets {
             header: publics[acc::HEADER].to_vec(),
             accumulator: builder.add_virtual_proof_with_pis(fold),
             leaf: builder.add_virtual_proof_with_pis(leaf),
+            leaf_key: builder.add_virtual_verifier_data(leaf.config.fri_config.cap_height),
             own,
             publics,
         }
@@ -99,7 +105,7 @@ pub(crate) fn common(gates: &[GateRef<F, D>], degree_bits: usize) -> CommonCircu
     shape::common(shape::fold_config(), gates, degree_bits, acc::COUNT + 4 + 4 * cap)
 }
 
-fn constrain(
+pub(super) fn constrain(
     builder: &mut CircuitBuilder<F, D>,
     targets: &FoldTargets,
     common: &CommonCircuitData<F, D>,
@@ -117,8 +123,8 @@ fn constrain(
     let table = one_hot(builder, shard[leaf::TABLE]);
     let some_table = builder.add_many(table.iter().map(|bit| bit.target));
     builder.assert_one(some_table);
-    let key = choose_key(builder, &table, keys);
-    builder.verify_proof::<C>(&targets.leaf, &key, leaf_common);
+    expect_key(builder, &table, keys, &targets.leaf_key);
+    builder.verify_proof::<C>(&targets.leaf, &targets.leaf_key, leaf_common);
 
     // Order: Cpu after Cpu, Static once after Cpu, Memory after Static or Memory, Hint after those or Hint, Sha256 after
     // all but Cpu.
@@ -145,7 +151,7 @@ fn constrain(
     }
     builder.connect(after[acc::LAST_TABLE], shard[leaf::TABLE]);
 
-    // Header and running hash.
+    // Header, running hash, and the chain of pins: both start from the header.
     for (&new, &old) in targets.header.iter().zip(&before[acc::HEADER]) {
         builder.conditional_assert_eq(continues.target, new, old);
     }
@@ -160,12 +166,28 @@ fn constrain(
         .collect();
     let hash = builder.hash_n_to_hash_no_pad::<PoseidonHash>(hash);
     connect_all(builder, &after[acc::HASH], &hash.elements);
+    let tag = builder.constant(F::from_canonical_u64(PIN_TAG));
+    let pins: Vec<Target> = targets
+        .header
+        .iter()
+        .zip(&before[acc::PINS])
+        .map(|(&header, &old)| builder.select(continues, old, header))
+        .chain(shard[leaf::PIN].iter().copied())
+        .chain([tag])
+        .collect();
+    let pins = builder.hash_n_to_hash_no_pad::<PoseidonHash>(pins);
+    connect_all(builder, &after[acc::PINS], &pins.elements);
 
-    // Challenges.
-    for (&new, &old) in shard[leaf::CHALLENGES].iter().zip(&before[acc::CHALLENGES]) {
-        builder.conditional_assert_eq(continues.target, new, old);
+    // Challenges: all shards have those of the first, and the final check says whether they follow from the chains.
+    for (own, account) in [
+        (leaf::PIN_POINT, acc::PIN_POINT),
+        (leaf::CHALLENGES, acc::CHALLENGES),
+    ] {
+        for (&new, &old) in shard[own.clone()].iter().zip(&before[account.clone()]) {
+            builder.conditional_assert_eq(continues.target, new, old);
+        }
+        connect_all(builder, &after[account], &shard[own]);
     }
-    connect_all(builder, &after[acc::CHALLENGES], &shard[leaf::CHALLENGES]);
 
     // Sums: shards, rows, LogUp.
     let one = builder.one();
@@ -253,29 +275,30 @@ fn one_hot(builder: &mut CircuitBuilder<F, D>, number: Target) -> [BoolTarget; T
     })
 }
 
-/// The constants that belong to the table.
-fn choose_key(
+/// `key` is the table's, by its hash.
+fn expect_key(
     builder: &mut CircuitBuilder<F, D>,
     table: &[BoolTarget; TableId::ALL.len()],
     keys: &LeafKeys,
-) -> VerifierCircuitTarget {
-    let mut choose = |element: &dyn Fn(&VerifierOnlyCircuitData<C, D>) -> F| {
-        let mut sum = builder.zero();
-        for (bit, key) in table.iter().zip(keys) {
-            sum = builder.mul_const_add(element(key), bit.target, sum);
+    key: &VerifierCircuitTarget,
+) {
+    let digests = keys.each_ref().map(key_digest);
+    let found = builder.hash_n_to_hash_no_pad::<PoseidonHash>(key_elements(key).collect());
+    for (i, found) in found.elements.into_iter().enumerate() {
+        let mut expected = builder.zero();
+        for (bit, digest) in table.iter().zip(&digests) {
+            let element = builder.constant(digest.elements[i]);
+            expected = builder.mul_add(bit.target, element, expected);
         }
-        sum
-    };
-    let circuit_digest = HashOutTarget {
-        elements: core::array::from_fn(|i| choose(&|key| key.circuit_digest.elements[i])),
-    };
-    let caps = (0..keys[0].constants_sigmas_cap.0.len()).map(|j| HashOutTarget {
-        elements: core::array::from_fn(|i| choose(&|key| key.constants_sigmas_cap.0[j].elements[i])),
-    });
-    VerifierCircuitTarget {
-        constants_sigmas_cap: MerkleCapTarget(caps.collect()),
-        circuit_digest,
+        builder.connect(found, expected);
     }
+}
+
+/// The hash of verifier data, in the order of [`key_elements`].
+fn key_digest(key: &VerifierOnlyCircuitData<C, D>) -> HashOut<F> {
+    let cap = key.constants_sigmas_cap.0.iter().flat_map(|hash| hash.elements);
+    let elements: Vec<F> = key.circuit_digest.elements.into_iter().chain(cap).collect();
+    PoseidonHash::hash_no_pad(&elements)
 }
 
 fn connect_all(builder: &mut CircuitBuilder<F, D>, a: &[Target], b: &[Target]) {

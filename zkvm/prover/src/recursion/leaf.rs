@@ -13,18 +13,18 @@ use plonky2::fri::FriParams;
 use plonky2::fri::proof::FriProofTarget;
 use plonky2::fri::structure::{
     FriBatchInfoTarget, FriInstanceInfoTarget, FriOpeningBatchTarget, FriOpeningsTarget, FriOracleInfo,
-    FriPolynomialInfo,
 };
 use plonky2::hash::hash_types::{HashOutTarget, MerkleCapTarget};
 use plonky2::hash::poseidon::PoseidonHash;
 use plonky2::iop::challenger::RecursiveChallenger;
 use plonky2::iop::target::{BoolTarget, Target};
 use plonky2::plonk::circuit_builder::CircuitBuilder;
+use plonky2::util::reducing::ReducingFactorTarget;
 use zkvm_air::tape::{Inputs, Selectors, Tape};
 use zkvm_air::{E, F, Table};
 use zkvm_verifier::Params;
 use zkvm_verifier::params::CAP_HEIGHT;
-use zkvm_verifier::proof::{QUOTIENT_WIDTH, oracle_widths};
+use zkvm_verifier::proof::{BLEND_WIDTH, QUOTIENT_WIDTH, opened, oracle_widths};
 
 use super::eval::{Circuit, Ext};
 use super::{C, D, RecursionError};
@@ -51,18 +51,24 @@ pub(crate) mod layout {
     pub(crate) const SUM: Range<usize> = 34..36;
     /// The shard's number of rows.
     pub(crate) const ROWS: usize = 36;
+    /// z0, then lambda.
+    pub(crate) const PIN_POINT: Range<usize> = 37..41;
+    /// The trace's pin.
+    pub(crate) const PIN: Range<usize> = 41..43;
     /// All of them.
-    pub(crate) const COUNT: usize = 37;
+    pub(crate) const COUNT: usize = 43;
 }
 
-/// Openings of a shard at zeta and at g zeta.
+/// Openings of a shard at zeta, at g zeta and at z0. The last make the pin: it is no target of its own.
 pub(crate) struct OpeningTargets {
     pub(crate) fixed: Vec<Ext>,
     pub(crate) trace: Vec<Ext>,
     pub(crate) trace_next: Vec<Ext>,
     pub(crate) aux: Vec<Ext>,
     pub(crate) aux_next: Vec<Ext>,
+    pub(crate) blend: Vec<Ext>,
     pub(crate) quotient: Vec<Ext>,
+    pub(crate) pinned: Vec<Ext>,
 }
 
 /// What the prover fills in. All virtual targets and the first of their circuit, so that a fresh builder yields the
@@ -75,6 +81,8 @@ pub(crate) struct LeafTargets {
     pub(crate) trace_cap: MerkleCapTarget,
     pub(crate) aux_cap: MerkleCapTarget,
     pub(crate) quotient_cap: MerkleCapTarget,
+    pub(crate) z0: Ext,
+    pub(crate) lambda: Ext,
     pub(crate) beta: Ext,
     pub(crate) gamma: Ext,
     pub(crate) sum: Ext,
@@ -141,6 +149,8 @@ impl LeafTargets {
             trace_cap: builder.add_virtual_cap(CAP_HEIGHT),
             aux_cap: builder.add_virtual_cap(CAP_HEIGHT),
             quotient_cap: builder.add_virtual_cap(CAP_HEIGHT),
+            z0: builder.add_virtual_extension_target(),
+            lambda: builder.add_virtual_extension_target(),
             beta: builder.add_virtual_extension_target(),
             gamma: builder.add_virtual_extension_target(),
             sum: builder.add_virtual_extension_target(),
@@ -150,7 +160,9 @@ impl LeafTargets {
                 trace_next: builder.add_virtual_extension_targets(table.width),
                 aux: builder.add_virtual_extension_targets(table.aux_width()),
                 aux_next: builder.add_virtual_extension_targets(table.aux_width()),
+                blend: builder.add_virtual_extension_targets(BLEND_WIDTH),
                 quotient: builder.add_virtual_extension_targets(QUOTIENT_WIDTH),
+                pinned: builder.add_virtual_extension_targets(BLEND_WIDTH),
             },
             fri: builder.add_virtual_fri_proof(&oracle_widths(table), &shape.fri_params()),
         }
@@ -172,6 +184,16 @@ pub(crate) fn constrain(
         height.close_padding(builder, shape, fri);
     }
 
+    // Values in E of columns that are committed by coordinates.
+    let join = |builder: &mut CircuitBuilder<F, D>, columns: &[Ext]| -> Vec<Ext> {
+        let x = builder.constant_extension(E::from_basefield_array([F::ZERO, F::ONE]));
+        let pairs = columns.chunks_exact(2);
+        pairs
+            .map(|pair| builder.mul_add_extension(pair[1], x, pair[0]))
+            .collect()
+    };
+    let pin = join(builder, &openings.pinned)[0];
+
     // The shard's transcript.
     let id = builder.constant(F::from_canonical_u64(table.id.number()));
     let mut challenger = RecursiveChallenger::<F, PoseidonHash, D>::new(builder);
@@ -182,7 +204,7 @@ pub(crate) fn constrain(
         challenger.observe_cap(cap);
     }
     challenger.observe_cap(&targets.trace_cap);
-    challenger.observe_extension_elements(&[targets.beta, targets.gamma]);
+    challenger.observe_extension_elements(&[targets.z0, targets.lambda, pin, targets.beta, targets.gamma]);
     challenger.observe_cap(&targets.aux_cap);
     challenger.observe_extension_element(targets.sum);
     let alpha = challenger.get_extension_challenge(builder);
@@ -190,13 +212,6 @@ pub(crate) fn constrain(
     let zeta = challenger.get_extension_challenge(builder);
 
     // Constraints at zeta.
-    let join = |builder: &mut CircuitBuilder<F, D>, columns: &[Ext]| -> Vec<Ext> {
-        let x = builder.constant_extension(E::from_basefield_array([F::ZERO, F::ONE]));
-        let pairs = columns.chunks_exact(2);
-        pairs
-            .map(|pair| builder.mul_add_extension(pair[1], x, pair[0]))
-            .collect()
-    };
     let aux = join(builder, &openings.aux);
     let aux_next = join(builder, &openings.aux_next);
     let quotient = join(builder, &openings.quotient);
@@ -222,6 +237,11 @@ pub(crate) fn constrain(
     let divided = builder.mul_extension(quotient, vanishing);
     builder.connect_extension(combined, divided);
 
+    // The blend is the trace's columns, weighed.
+    let blend = join(builder, &openings.blend)[0];
+    let weighed = ReducingFactorTarget::new(targets.lambda).reduce(&openings.trace, builder);
+    builder.connect_extension(blend, weighed);
+
     // Openings.
     let zeta_next = builder.scalar_mul_ext(height.generator, zeta);
     let batches = FriOpeningsTarget {
@@ -231,12 +251,16 @@ pub(crate) fn constrain(
                     &openings.fixed[..],
                     &openings.trace,
                     &openings.aux,
+                    &openings.blend,
                     &openings.quotient,
                 ]
                 .concat(),
             },
             FriOpeningBatchTarget {
                 values: [&openings.trace_next[..], &openings.aux_next].concat(),
+            },
+            FriOpeningBatchTarget {
+                values: openings.pinned.clone(),
             },
         ],
     };
@@ -248,27 +272,18 @@ pub(crate) fn constrain(
         fri.pow_witness,
         &shape.params.fri_config(),
     );
-    let oracles = oracle_widths(table);
-    let columns = |oracle: usize| FriPolynomialInfo::from_range(oracle, 0..oracles[oracle]);
-    let trace = oracles.len() - 3;
+    let points = [zeta, zeta_next, targets.z0].into_iter().zip(opened(table));
     let instance = FriInstanceInfoTarget {
-        oracles: oracles
-            .iter()
-            .map(|&num_polys| FriOracleInfo {
+        oracles: oracle_widths(table)
+            .into_iter()
+            .map(|num_polys| FriOracleInfo {
                 num_polys,
                 blinding: false,
             })
             .collect(),
-        batches: vec![
-            FriBatchInfoTarget {
-                point: zeta,
-                polynomials: (0..oracles.len()).flat_map(columns).collect(),
-            },
-            FriBatchInfoTarget {
-                point: zeta_next,
-                polynomials: [columns(trace), columns(trace + 1)].concat(),
-            },
-        ],
+        batches: points
+            .map(|(point, polynomials)| FriBatchInfoTarget { point, polynomials })
+            .collect(),
     };
     let caps: Vec<MerkleCapTarget> = targets
         .fixed_cap
@@ -288,10 +303,16 @@ pub(crate) fn constrain(
         *shape.heights.start(),
     );
 
-    register(builder, targets, id, &height);
+    register(builder, targets, id, pin, &height);
 }
 
-fn register(builder: &mut CircuitBuilder<F, D>, targets: &LeafTargets, id: Target, height: &Height) {
+fn register(
+    builder: &mut CircuitBuilder<F, D>,
+    targets: &LeafTargets,
+    id: Target,
+    pin: Ext,
+    height: &Height,
+) {
     let zero = builder.zero();
     let digest = |builder: &mut CircuitBuilder<F, D>, cap: &MerkleCapTarget| -> HashOutTarget {
         let elements = cap.0.iter().flat_map(|hash| hash.elements).collect();
@@ -315,6 +336,9 @@ fn register(builder: &mut CircuitBuilder<F, D>, targets: &LeafTargets, id: Targe
         &targets.gamma.0,
         &targets.sum.0,
         &[height.rows],
+        &targets.z0.0,
+        &targets.lambda.0,
+        &pin.0,
     ]
     .concat();
     assert_eq!(all.len(), layout::COUNT, "the layout is fixed");

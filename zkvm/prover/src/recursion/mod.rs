@@ -29,7 +29,7 @@ use zkvm_verifier::compressed::{CompressedProof, FoldKey};
 use zkvm_verifier::core::{CoreProof, table};
 use zkvm_verifier::key::VerifyingKey;
 use zkvm_verifier::params::log_heights;
-use zkvm_verifier::run::{Statement, absorb_shard, challenges, header_hash};
+use zkvm_verifier::run::{Statement, header_hash};
 
 use cache::Cache;
 use circuits::{CircuitSet, Plan};
@@ -125,10 +125,7 @@ impl Circuits {
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<CompressedProof, RecursionError> {
         let header = header_hash(key.digest(), statement, &core.claim_counts, core.shards.len());
-        let hash = core.shards.iter().fold(header, |h, shard| {
-            absorb_shard(h, shard.table, shard.log_height, &shard.publics, &shard.trace_cap)
-        });
-        let challenges = challenges(hash, core.nonce);
+        let (_, challenges) = core.transcript(key, statement);
         let leaf = |index: usize| {
             let proof = core.shards.get(index)?;
             let shard = Shard {

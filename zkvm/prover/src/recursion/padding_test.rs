@@ -7,22 +7,24 @@
 use plonky2::field::extension::FieldExtension;
 use plonky2::field::polynomial::PolynomialValues;
 use plonky2::field::types::Field;
-use plonky2::fri::oracle::PolynomialBatch;
 use plonky2::fri::prover::fri_proof;
 use plonky2::fri::verifier::verify_fri_proof;
 use plonky2::util::timing::TimingTree;
 use zkvm_air::tape::{Extension, Inputs, Tape};
-use zkvm_air::{E, F, Logup, logup};
+use zkvm_air::{E, F, logup};
 use zkvm_verifier::proof::{Openings, ShardProof, fri_instance};
+use zkvm_verifier::run::Challenges;
 use zkvm_verifier::shard::Point;
 use zkvm_verifier::transcript::{ShardStart, ShardTranscript};
 use zkvm_verifier::{Params, VerifyError, verify_shard};
 
-use super::reference::{Committed, commit, coordinates};
+use super::reference::{Committed, commit, coordinates, open, split};
 use super::{C, D};
 
 /// A proof of `committed`, whatever its trace, that only the length of the final polynomial gives away.
-pub(super) fn forge(committed: &Committed<'_>, challenges: Logup, params: &Params) -> ShardProof {
+pub(super) fn forge(committed: &Committed<'_>, challenges: Challenges, params: &Params) -> ShardProof {
+    let Challenges { pin: at, logup } = challenges;
+    let pin = committed.pin(at);
     let (table, log_height) = (committed.table, committed.log_height());
     let trace_cap = committed.trace_batch.merkle_tree.cap.clone();
     let mut transcript = ShardTranscript::new(&ShardStart {
@@ -32,28 +34,27 @@ pub(super) fn forge(committed: &Committed<'_>, challenges: Logup, params: &Param
         fixed_cap: None,
         trace_cap: &trace_cap,
         challenges,
+        pin,
     });
-    let (aux, sum) = logup::reference(table, &[], &committed.trace, &committed.publics, challenges).unwrap();
+    let (mut aux, sum) = logup::reference(table, &[], &committed.trace, &committed.publics, logup).unwrap();
+    aux.push(committed.blend(at));
     let aux_batch = commit(&coordinates(&aux));
     let alpha = transcript.alpha(&aux_batch.merkle_tree.cap, sum);
     // Any quotient.
     let quotient_batch = commit(&committed.trace[..4]);
     let zeta = transcript.zeta(&quotient_batch.merkle_tree.cap);
     let point = Point::new(zeta, log_height).unwrap();
-    let open = |batch: &PolynomialBatch<F, C, D>, at: E| -> Vec<E> {
-        batch
-            .polynomials
-            .iter()
-            .map(|p| p.to_extension::<D>().eval(at))
-            .collect()
-    };
+    let [aux, aux_next, aux_pinned] =
+        [zeta, point.next, at.z0].map(|point| split(table, open(&aux_batch, point)));
     let mut openings = Openings {
         fixed: vec![],
         trace: open(&committed.trace_batch, zeta),
         trace_next: open(&committed.trace_batch, point.next),
-        aux: open(&aux_batch, zeta),
-        aux_next: open(&aux_batch, point.next),
+        aux: aux.0,
+        aux_next: aux_next.0,
+        blend: aux.1,
         quotient: open(&quotient_batch, zeta),
+        pinned: aux_pinned.1,
     };
     // Claim the opening that the constraints need.
     let root = E::from_basefield_array([F::ZERO, F::ONE]);
@@ -68,8 +69,8 @@ pub(super) fn forge(committed: &Committed<'_>, challenges: Logup, params: &Param
             publics: &publics,
             aux: &join(&openings.aux),
             aux_next: &join(&openings.aux_next),
-            beta: challenges.beta,
-            gamma: challenges.gamma,
+            beta: logup.beta,
+            gamma: logup.gamma,
             sum,
         },
         &alpha,
@@ -81,7 +82,7 @@ pub(super) fn forge(committed: &Committed<'_>, challenges: Logup, params: &Param
     // FRI of the quotients of openings that are no polynomials of low degree, interpolated over the whole domain.
     let claimed = openings.to_fri();
     transcript.openings(&claimed);
-    let instance = fri_instance(table, zeta, point.next);
+    let instance = fri_instance(table, zeta, point.next, at.z0);
     let batches = [&committed.trace_batch, &aux_batch, &quotient_batch];
     let mut replay = transcript.challenger().clone();
     let weight = replay.get_extension_challenge::<D>();
@@ -133,6 +134,7 @@ pub(super) fn forge(committed: &Committed<'_>, challenges: Logup, params: &Param
         log_height,
         publics: committed.publics.clone(),
         trace_cap,
+        pin,
         aux_cap,
         sum,
         quotient_cap,

@@ -6,15 +6,16 @@ use plonky2::field::types::Field;
 use plonky2::fri::oracle::PolynomialBatch;
 use plonky2::util::timing::TimingTree;
 use zkvm_air::tape::{Extension, Inputs, Tape};
-use zkvm_air::{E, F, Logup, Table, logup};
+use zkvm_air::{E, F, Table, logup};
 use zkvm_verifier::Params;
 use zkvm_verifier::proof::{Openings, ShardProof, fri_instance};
+use zkvm_verifier::run::{Challenges, PinPoint};
 use zkvm_verifier::shard::Point;
 use zkvm_verifier::transcript::{ShardStart, ShardTranscript};
 
 use super::{C, D};
 
-type Batch = PolynomialBatch<F, C, D>;
+pub(super) type Batch = PolynomialBatch<F, C, D>;
 
 /// Commits to columns of values.
 pub(super) fn commit(columns: &[Vec<F>]) -> Batch {
@@ -48,7 +49,20 @@ impl<'a> Committed<'a> {
         self.trace[0].len().ilog2() as usize
     }
 
-    pub(super) fn prove(&self, challenges: Logup, params: &Params) -> ShardProof {
+    /// The trace's pin.
+    pub(super) fn pin(&self, at: PinPoint) -> E {
+        at.weigh(&open(&self.trace_batch, at.z0))
+    }
+
+    /// The blend of the trace's columns.
+    pub(super) fn blend(&self, at: PinPoint) -> Vec<E> {
+        let row = |i: usize| self.trace.iter().map(|c| c[i].into()).collect::<Vec<E>>();
+        (0..self.trace[0].len()).map(|i| at.weigh(&row(i))).collect()
+    }
+
+    pub(super) fn prove(&self, challenges: Challenges, params: &Params) -> ShardProof {
+        let Challenges { pin: at, logup } = challenges;
+        let pin = self.pin(at);
         let (table, log_height) = (self.table, self.log_height());
         let n = 1 << log_height;
         let mut transcript = ShardTranscript::new(&ShardStart {
@@ -58,9 +72,10 @@ impl<'a> Committed<'a> {
             fixed_cap: self.fixed_batch.as_ref().map(|batch| &batch.merkle_tree.cap),
             trace_cap: &self.trace_batch.merkle_tree.cap,
             challenges,
+            pin,
         });
-        let (aux, sum) =
-            logup::reference(table, &self.fixed, &self.trace, &self.publics, challenges).unwrap();
+        let (mut aux, sum) = logup::reference(table, &self.fixed, &self.trace, &self.publics, logup).unwrap();
+        aux.push(self.blend(at));
         let aux_batch = commit(&coordinates(&aux));
         let alpha = transcript.alpha(&aux_batch.merkle_tree.cap, sum);
 
@@ -81,7 +96,7 @@ impl<'a> Committed<'a> {
             let at =
                 |columns: &[Vec<E>], i: usize| columns.iter().map(|c| c[i % (4 * n)]).collect::<Vec<E>>();
             let joined = |i: usize| {
-                let pairs = at(&aux, i);
+                let pairs = at(&aux[..table.aux_width()], i);
                 pairs.chunks(2).map(|p| p[0] + root * p[1]).collect::<Vec<E>>()
             };
             let x = F::coset_shift() * g.exp_u64(i as u64);
@@ -102,8 +117,8 @@ impl<'a> Committed<'a> {
                     publics: &publics,
                     aux: &joined(i),
                     aux_next: &joined(i + 4),
-                    beta: challenges.beta,
-                    gamma: challenges.gamma,
+                    beta: logup.beta,
+                    gamma: logup.gamma,
                     sum,
                 },
                 &alpha,
@@ -131,13 +146,8 @@ impl<'a> Committed<'a> {
         let zeta = transcript.zeta(&quotient_batch.merkle_tree.cap);
 
         let point = Point::new(zeta, log_height).unwrap();
-        let open = |batch: &Batch, at: E| -> Vec<E> {
-            batch
-                .polynomials
-                .iter()
-                .map(|p| p.to_extension::<D>().eval(at))
-                .collect()
-        };
+        let [aux, aux_next, aux_pinned] =
+            [zeta, point.next, at.z0].map(|point| split(table, open(&aux_batch, point)));
         let openings = Openings {
             fixed: self
                 .fixed_batch
@@ -146,9 +156,11 @@ impl<'a> Committed<'a> {
                 .unwrap_or_default(),
             trace: open(&self.trace_batch, zeta),
             trace_next: open(&self.trace_batch, point.next),
-            aux: open(&aux_batch, zeta),
-            aux_next: open(&aux_batch, point.next),
+            aux: aux.0,
+            aux_next: aux_next.0,
+            blend: aux.1,
             quotient: open(&quotient_batch, zeta),
+            pinned: aux_pinned.1,
         };
         transcript.openings(&openings.to_fri());
         let (length, folds) = (transcript.final_poly_len(), transcript.folds());
@@ -158,7 +170,7 @@ impl<'a> Committed<'a> {
             .chain([&self.trace_batch, &aux_batch, &quotient_batch])
             .collect();
         let fri = Batch::prove_openings(
-            &fri_instance(table, zeta, point.next),
+            &fri_instance(table, zeta, point.next, at.z0),
             &batches,
             transcript.challenger(),
             &params.fri_params(log_height),
@@ -171,6 +183,7 @@ impl<'a> Committed<'a> {
             log_height,
             publics: self.publics.clone(),
             trace_cap: self.trace_batch.merkle_tree.cap.clone(),
+            pin,
             aux_cap: aux_batch.merkle_tree.cap.clone(),
             sum,
             quotient_cap: quotient_batch.merkle_tree.cap.clone(),
@@ -178,6 +191,18 @@ impl<'a> Committed<'a> {
             fri,
         }
     }
+}
+
+/// Values of all polynomials of a batch.
+pub(super) fn open(batch: &Batch, at: E) -> Vec<E> {
+    let polynomials = batch.polynomials.iter();
+    polynomials.map(|p| p.to_extension::<D>().eval(at)).collect()
+}
+
+/// Openings of auxiliary columns, and of the blend behind them.
+pub(super) fn split(table: &Table, mut values: Vec<E>) -> (Vec<E>, Vec<E>) {
+    let blend = values.split_off(table.aux_width());
+    (values, blend)
 }
 
 /// Columns in E as two columns in F each.

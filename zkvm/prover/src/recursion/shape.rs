@@ -13,17 +13,26 @@ use zkvm_air::F;
 
 use super::{C, D, RecursionError};
 
-/// The fold circuit: plonky2's standard, rate 1/8, 28 queries, 16 bits of work, two challenges, 100 bits conjectured.
-pub(crate) fn fold_config() -> CircuitConfig {
-    CircuitConfig::standard_recursion_config()
-}
+/// plonky2's permutation argument draws its challenges in the base field: two of them, as in plonky2's standard
+/// configuration, give 2 (64 - log2(80 2^14)) = 87 bits for a leaf, three give 131 (`docs/prover-security.md`).
+const CHALLENGES: usize = 3;
 
-/// Leaf circuits: as many bits by 27 queries and 19 bits of work, and folding stops at 64 coefficients instead of 32.
-/// Both make a leaf of 2^14 gates cheap enough to verify that the fold circuit fits 2^13 gates.
-pub(crate) fn leaf_config() -> CircuitConfig {
+/// The fold circuit: plonky2's standard configuration with rate 1/8 but for [`CHALLENGES`], and 27 queries with 19 bits of work
+/// instead of 28 with 16; 100 bits conjectured.
+pub(crate) fn fold_config() -> CircuitConfig {
     let mut config = CircuitConfig::standard_recursion_config();
+    config.num_challenges = CHALLENGES;
     config.fri_config.num_query_rounds = 27;
     config.fri_config.proof_of_work_bits = 19;
+    config
+}
+
+/// Leaf circuits: as many bits by 26 queries and 22 bits of work, and folding stops at 64 coefficients instead of 32.
+/// All of it makes a leaf of 2^14 gates and a fold cheap enough to verify that the fold circuit fits 2^13 gates.
+pub(crate) fn leaf_config() -> CircuitConfig {
+    let mut config = fold_config();
+    config.fri_config.num_query_rounds = 26;
+    config.fri_config.proof_of_work_bits = 22;
     config.fri_config.reduction_strategy = FriReductionStrategy::ConstantArityBits(4, 6);
     config
 }

@@ -5,11 +5,14 @@ use std::sync::LazyLock;
 use plonky2::field::types::Field;
 use plonky2::hash::hash_types::HashOut;
 use zkvm_air::machine::END_ACCEPTED;
-use zkvm_air::{Bus, E, F, Logup, Table, TableBuilder, TableId};
+use zkvm_air::{Bus, E, F, Table, TableBuilder, TableId};
 use zkvm_verifier::compressed::{CompressedError, CompressedProof, FoldKey, layout, verify_compressed};
 use zkvm_verifier::key::VerifyingKey;
 use zkvm_verifier::proof::ShardProof;
-use zkvm_verifier::run::{Statement, Status, absorb_shard, cap_digest, challenges, header_hash};
+use zkvm_verifier::run::{
+    Challenges, Statement, Status, absorb_pin, absorb_shard, cap_digest, challenges, header_hash, pin_point,
+    pinned,
+};
 use zkvm_verifier::{Params, params, verify_shard};
 
 use super::RecursionError;
@@ -122,15 +125,19 @@ fn hint_shard(id: TableId) -> Committed<'static> {
     Committed::new(&TABLES[id as usize], vec![], vec![vec![F::ONE; 128]], vec![])
 }
 
-fn prove(committed: &Committed<'_>, logup: Logup) -> ShardProof {
-    let proof = committed.prove(logup, &PARAMS);
+fn prove(committed: &Committed<'_>, challenges: Challenges) -> ShardProof {
+    let proof = committed.prove(challenges, &PARAMS);
     let cap = committed.fixed_batch.as_ref().map(|b| &b.merkle_tree.cap);
-    verify_shard(committed.table, cap, &proof, logup, &PARAMS).unwrap();
+    verify_shard(committed.table, cap, &proof, challenges, &PARAMS).unwrap();
     proof
 }
 
-fn logup(seed: u64) -> Logup {
-    challenges(HashOut::from_partial(&[f(seed)]), F::ZERO)
+fn drawn(seed: u64) -> Challenges {
+    let h = HashOut::from_partial(&[f(seed)]);
+    Challenges {
+        pin: pin_point(h),
+        logup: challenges(h, F::ZERO),
+    }
 }
 
 fn plan() -> Plan<'static> {
@@ -148,7 +155,7 @@ static SET: LazyLock<CircuitSet> = LazyLock::new(|| CircuitSet::build(&plan()).u
 /// A run of six shards, its leaves, and the accumulator after each.
 struct Run {
     header: HashOut<F>,
-    logup: Logup,
+    challenges: Challenges,
     key: VerifyingKey,
     statement: Statement,
     leaves: Vec<Proof>,
@@ -185,15 +192,20 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
             &c.trace_batch.merkle_tree.cap,
         )
     });
-    let logup = challenges(hash, F::ZERO);
-    let leaves: Vec<Proof> = shards.iter().map(|c| leaf(c, logup)).collect();
+    let pin = pin_point(hash);
+    let pins = shards.iter().fold(header, |pins, c| absorb_pin(pins, c.pin(pin)));
+    let challenges = Challenges {
+        pin,
+        logup: challenges(pinned(hash, pins), F::ZERO),
+    };
+    let leaves: Vec<Proof> = shards.iter().map(|c| leaf(c, challenges)).collect();
     let mut accumulators: Vec<Proof> = Vec::new();
     for leaf in &leaves {
         accumulators.push(SET.fold.prove(header, accumulators.last(), leaf).unwrap());
     }
     Run {
         header,
-        logup,
+        challenges,
         key,
         statement,
         leaves,
@@ -201,12 +213,12 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
     }
 });
 
-fn leaf(committed: &Committed<'_>, logup: Logup) -> Proof {
-    let proof = prove(committed, logup);
+fn leaf(committed: &Committed<'_>, challenges: Challenges) -> Proof {
+    let proof = prove(committed, challenges);
     let shard = Shard {
         proof: &proof,
         fixed_cap: committed.fixed_batch.as_ref().map(|b| &b.merkle_tree.cap),
-        challenges: logup,
+        challenges,
     };
     SET.leaves[committed.table.id as usize].prove(&shard).unwrap()
 }
@@ -254,9 +266,9 @@ fn is_satisfied(result: Result<Proof, RecursionError>) -> bool {
 fn leaf_takes_heights_of_each_number_of_folds() {
     for log_height in [7, 10, 11] {
         let committed = cpu_shard(START, BETWEEN, 1, log_height);
-        let proof = leaf(&committed, logup(1));
+        let proof = leaf(&committed, drawn(1));
         assert_eq!(proof.public_inputs[1], f(log_height as u64));
-        assert_eq!(proof.public_inputs[36], f(1 << log_height));
+        assert_eq!(proof.public_inputs[super::leaf::layout::ROWS], f(1 << log_height));
         assert_eq!(
             proof.public_inputs[26..30],
             cap_digest(&committed.trace_batch.merkle_tree.cap).elements
@@ -267,14 +279,20 @@ fn leaf_takes_heights_of_each_number_of_folds() {
 #[test]
 fn leaf_refuses_what_the_native_verifier_refuses() {
     let committed = cpu_shard(START, BETWEEN, 1, 7);
-    let honest = prove(&committed, logup(1));
+    let honest = prove(&committed, drawn(1));
     type Change = fn(&mut ShardProof);
-    let changes: [(&str, Change); 14] = [
+    let changes: [(&str, Change); 17] = [
         ("trace opening", |p| p.openings.trace[3] += E::ONE),
         ("next trace opening", |p| p.openings.trace_next[0] += E::ONE),
         ("auxiliary opening", |p| p.openings.aux[0] += E::ONE),
         ("next auxiliary opening", |p| p.openings.aux_next[1] += E::ONE),
         ("quotient opening", |p| p.openings.quotient[0] += E::ONE),
+        ("blend's opening", |p| p.openings.blend[0] += E::ONE),
+        ("blend's opening at z0", |p| p.openings.pinned[1] += E::ONE),
+        ("pin", |p| {
+            p.pin += E::ONE;
+            p.openings.pinned[0] += E::ONE;
+        }),
         ("public", |p| p.publics[2] += F::ONE),
         ("sum", |p| p.sum += E::ONE),
         ("trace cap", |p| p.trace_cap.0[0].elements[0] += F::ONE),
@@ -293,13 +311,13 @@ fn leaf_refuses_what_the_native_verifier_refuses() {
         let mut proof = honest.clone();
         change(&mut proof);
         assert!(
-            verify_shard(&TABLES[0], None, &proof, logup(1), &PARAMS).is_err(),
+            verify_shard(&TABLES[0], None, &proof, drawn(1), &PARAMS).is_err(),
             "{what}"
         );
         let shard = Shard {
             proof: &proof,
             fixed_cap: None,
-            challenges: logup(1),
+            challenges: drawn(1),
         };
         assert!(!is_satisfied(SET.leaves[0].prove(&shard)), "{what}");
     }
@@ -311,19 +329,30 @@ fn leaf_refuses_what_the_native_verifier_refuses() {
         };
         is_satisfied(SET.leaves[leaf].prove(&shard))
     };
-    assert!(shard(logup(1), 0));
-    assert!(!shard(logup(2), 0), "other challenges");
-    assert!(!shard(logup(1), 2), "other table");
+    assert!(shard(drawn(1), 0));
+    assert!(!shard(drawn(2), 0), "other challenges");
+    let changes: [fn(&mut Challenges) -> &mut E; 4] = [
+        |c| &mut c.pin.z0,
+        |c| &mut c.pin.lambda,
+        |c| &mut c.logup.beta,
+        |c| &mut c.logup.gamma,
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut challenges = drawn(1);
+        *change(&mut challenges) += E::ONE;
+        assert!(!shard(challenges, 0), "challenge {i}");
+    }
+    assert!(!shard(drawn(1), 2), "other table");
 }
 
 #[test]
 fn leaf_itself_refuses_another_height() {
     // Past the check of shapes: the circuit is told that 2^7 rows are 2^8.
-    let honest = prove(&cpu_shard(START, BETWEEN, 1, 7), logup(1));
+    let honest = prove(&cpu_shard(START, BETWEEN, 1, 7), drawn(1));
     let shard = Shard {
         proof: &honest,
         fixed_cap: None,
-        challenges: logup(1),
+        challenges: drawn(1),
     };
     assert!(is_satisfied(SET.leaves[0].prove_at(0, &shard)));
     assert!(!is_satisfied(SET.leaves[0].prove_at(1, &shard)));
@@ -338,11 +367,11 @@ fn leaf_closes_the_padding_of_final_polynomials() {
         .map(|c| (0..128).map(|i| noise(c * 1000 + i)).collect())
         .collect();
     committed = Committed::new(&TABLES[0], vec![], trace, committed.publics);
-    let proof = super::padding_test::forge(&committed, logup(1), &PARAMS);
+    let proof = super::padding_test::forge(&committed, drawn(1), &PARAMS);
     let shard = Shard {
         proof: &proof,
         fixed_cap: None,
-        challenges: logup(1),
+        challenges: drawn(1),
     };
     assert!(!is_satisfied(SET.leaves[0].prove_at(0, &shard)));
     // Without that one condition the circuit takes it, so nothing else stands in its way.
@@ -408,8 +437,18 @@ fn fold_refuses_shards_out_of_order() {
 
 #[test]
 fn fold_refuses_foreign_leaves() {
-    let other_challenges = leaf(&cpu_shard(BETWEEN, END, 128, 8), logup(2));
-    assert!(!RUN.follows(1, &other_challenges), "other challenges");
+    let changes: [fn(&mut Challenges) -> &mut E; 4] = [
+        |c| &mut c.pin.z0,
+        |c| &mut c.pin.lambda,
+        |c| &mut c.logup.beta,
+        |c| &mut c.logup.gamma,
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut challenges = RUN.challenges;
+        *change(&mut challenges) += E::ONE;
+        let other = leaf(&cpu_shard(BETWEEN, END, 128, 8), challenges);
+        assert!(!RUN.follows(1, &other), "challenge {i}");
+    }
 
     let table = cpu(1);
     let shape = super::leaf::LeafShape {
@@ -427,11 +466,11 @@ fn fold_refuses_foreign_leaves() {
     let mut trace = committed.trace.clone();
     trace[6] = column;
     let committed = Committed::new(&table, vec![], trace, committed.publics);
-    let proof = prove(&committed, RUN.logup);
+    let proof = prove(&committed, RUN.challenges);
     let shard = Shard {
         proof: &proof,
         fixed_cap: None,
-        challenges: RUN.logup,
+        challenges: RUN.challenges,
     };
     let foreign = circuit.prove(&shard).unwrap();
     assert!(!RUN.follows(1, &foreign), "another circuit's leaf");
@@ -442,6 +481,9 @@ fn fold_refuses_foreign_leaves() {
     let mut changed = RUN.leaves[1].clone();
     changed.public_inputs[super::leaf::layout::SUM.start] += F::ONE;
     assert!(!RUN.follows(1, &changed), "another sum");
+    let mut changed = RUN.leaves[1].clone();
+    changed.public_inputs[super::leaf::layout::PIN.start] += F::ONE;
+    assert!(!RUN.follows(1, &changed), "another pin");
 }
 
 #[test]
@@ -521,6 +563,22 @@ fn final_check_refuses_changed_proofs() {
     for i in 0..layout::COUNT + 68 {
         changed(&|p| p.fold.public_inputs[i] += F::ONE);
     }
+    // Where pins enter: the point follows from the first chain, beta and gamma from both.
+    let account = |at: core::ops::Range<usize>, expected: &str| {
+        for i in at {
+            let mut proof = RUN.proof();
+            proof.fold.public_inputs[i] += F::ONE;
+            let error = RUN.verify(&proof);
+            assert!(
+                matches!(error, Err(CompressedError::Account { what, .. }) if what == expected),
+                "public input {i}: {error:?}"
+            );
+        }
+    };
+    account(layout::PIN_POINT, "z0 and lambda");
+    account(layout::HASH, "z0 and lambda");
+    account(layout::PINS, "beta and gamma");
+    account(layout::CHALLENGES, "beta and gamma");
     changed(&|p| p.fold.public_inputs.clear());
     changed(&|p| p.fold.proof.wires_cap.0.truncate(3));
     changed(&|p| p.fold.proof.opening_proof.commit_phase_merkle_caps[0].0.clear());

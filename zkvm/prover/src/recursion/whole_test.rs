@@ -2,16 +2,20 @@
 
 use std::time::Instant;
 
+use plonky2::hash::hash_types::HashOut;
+use plonky2::hash::merkle_tree::MerkleCap;
 use plonky2::plonk::circuit_builder::CircuitBuilder;
+use plonky2::plonk::circuit_data::{CircuitConfig, VerifierOnlyCircuitData};
 use plonky2::util::serialization::DefaultGateSerializer;
 use zkvm_air::{F, TableId};
 use zkvm_verifier::Params;
-use zkvm_verifier::compressed::{CompressedProof, FoldKey, verify_compressed};
+use zkvm_verifier::compressed::{CompressedProof, FoldKey, LEAF_BITS, circuit_bits, verify_compressed};
 use zkvm_verifier::core::{table, verify_core};
 use zkvm_verifier::params::log_heights;
 
+use super::fold::{self, FoldTargets};
 use super::leaf::{self, LeafShape, LeafTargets};
-use super::{Circuits, D, LEAF_DEGREE_BITS, shape};
+use super::{Circuits, D, FOLD_DEGREE_BITS, LEAF_DEGREE_BITS, shape};
 use crate::core::testing::{inputs, program};
 use crate::core::{Options, prove_core};
 use crate::key::ProvingKey;
@@ -77,10 +81,18 @@ fn whole_run_becomes_one_proof() {
     );
 }
 
-/// What is added when a circuit is built (gates of constants, of the hash of public inputs) takes less than the margin.
+/// `margin` is more than building adds: gates of constants that have no place in others, and of the hash of public inputs.
+fn fits(what: &str, builder: &CircuitBuilder<F, D>, degree_bits: usize, margin: usize) {
+    let (gates, most) = (builder.num_gates(), 1 << degree_bits);
+    println!("{what}: {gates} gates of {most}");
+    assert!(
+        gates + margin <= most,
+        "{what} has {gates} gates, expected at most {most} with {margin} more"
+    );
+}
+
 #[test]
 fn leaves_fit_their_degree() {
-    const MARGIN: usize = 200;
     for id in TableId::ALL {
         let table = table(id);
         let shape = LeafShape {
@@ -92,10 +104,54 @@ fn leaves_fit_their_degree() {
         let mut builder = CircuitBuilder::<F, D>::new(shape::leaf_config());
         let targets = LeafTargets::add(&mut builder, &shape);
         leaf::constrain(&mut builder, &shape, &targets, true);
-        let (gates, most) = (builder.num_gates() + MARGIN, 1 << LEAF_DEGREE_BITS);
-        assert!(
-            gates <= most,
-            "{id:?} has {gates} gates with the margin, expected at most {most}"
-        );
+        fits(&format!("{id:?}"), &builder, LEAF_DEGREE_BITS, 200);
     }
+}
+
+#[test]
+fn the_fold_fits_its_degree() {
+    let gates = shape::gates();
+    let leaf = shape::common(
+        shape::leaf_config(),
+        &gates,
+        LEAF_DEGREE_BITS,
+        leaf::layout::COUNT,
+    );
+    let common = fold::common(&gates, FOLD_DEGREE_BITS);
+    // Keys are numbers in it, whichever they are.
+    let some = VerifierOnlyCircuitData {
+        constants_sigmas_cap: MerkleCap(vec![HashOut::ZERO; 16]),
+        circuit_digest: HashOut::ZERO,
+    };
+    let keys = TableId::ALL.map(|_| some.clone());
+    let mut builder = CircuitBuilder::<F, D>::new(shape::fold_config());
+    let targets = FoldTargets::add(&mut builder, &common, &leaf);
+    fold::constrain(&mut builder, &targets, &common, &leaf, &keys, &some);
+    fits("fold", &builder, FOLD_DEGREE_BITS, 30);
+}
+
+/// Bits of plonky2's permutation argument in a circuit of 2^`degree_bits` gates: each of its challenges is one of 2^64, and a
+/// wrong product passes at no more of them than it has factors, one for each routed wire of a gate.
+fn permutation_bits(config: &CircuitConfig, degree_bits: usize) -> f64 {
+    let factors = (config.num_routed_wires as f64).log2() + degree_bits as f64;
+    config.num_challenges as f64 * (64.0 - factors)
+}
+
+#[test]
+fn both_circuits_are_as_strong_as_verifiers_demand() {
+    for (config, degree_bits) in [
+        (shape::leaf_config(), LEAF_DEGREE_BITS),
+        (shape::fold_config(), FOLD_DEGREE_BITS),
+    ] {
+        let bits = permutation_bits(&config, degree_bits);
+        assert!(bits >= 100.0, "2^{degree_bits} gates: {bits} bits");
+        let two = CircuitConfig {
+            num_challenges: 2,
+            ..config.clone()
+        };
+        assert!(permutation_bits(&two, degree_bits) < 90.0);
+        assert!(circuit_bits(&two, degree_bits) < 90);
+        assert_eq!(circuit_bits(&config, degree_bits), 100);
+    }
+    assert!(LEAF_BITS <= circuit_bits(&shape::leaf_config(), LEAF_DEGREE_BITS));
 }

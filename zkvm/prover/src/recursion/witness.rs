@@ -1,12 +1,13 @@
 //! Fills a leaf's targets with a shard's proof.
 //!
-//! Lengths are the caller's to check ([`ShardProof::check_shape`]); all else is for the constraints.
+//! Lengths are the caller's to check ([`ShardProof::check_shape`]); all else is for the constraints. The pin is not filled
+//! in: the circuit makes it of the openings at z0.
 
 use plonky2::fri::witness_util::set_fri_proof_target;
 use plonky2::iop::witness::{PartialWitness, WitnessWrite};
-use zkvm_air::{F, Logup};
+use zkvm_air::F;
 use zkvm_verifier::ShardProof;
-use zkvm_verifier::run::Cap;
+use zkvm_verifier::run::{Cap, Challenges};
 
 use super::leaf::LeafTargets;
 
@@ -18,7 +19,7 @@ pub(crate) struct Shard<'a> {
     /// The key's cap if the table has fixed columns.
     pub(crate) fixed_cap: Option<&'a Cap>,
     /// The challenges of the run.
-    pub(crate) challenges: Logup,
+    pub(crate) challenges: Challenges,
 }
 
 /// Sets all of `targets` from a proof of the right shape; `height` counts from the least log height of the circuit.
@@ -49,13 +50,23 @@ pub(crate) fn set_leaf(
         (&to.trace_next, &from.trace_next),
         (&to.aux, &from.aux),
         (&to.aux_next, &from.aux_next),
+        (&to.blend, &from.blend),
         (&to.quotient, &from.quotient),
+        (&to.pinned, &from.pinned),
     ];
     for (targets, values) in lists {
         witness.set_extension_targets(targets, values)?;
     }
-    witness.set_extension_target(targets.beta, shard.challenges.beta)?;
-    witness.set_extension_target(targets.gamma, shard.challenges.gamma)?;
+    let Challenges { pin, logup } = shard.challenges;
+    let challenges = [
+        (targets.z0, pin.z0),
+        (targets.lambda, pin.lambda),
+        (targets.beta, logup.beta),
+        (targets.gamma, logup.gamma),
+    ];
+    for (target, value) in challenges {
+        witness.set_extension_target(target, value)?;
+    }
     witness.set_extension_target(targets.sum, proof.sum)?;
     set_fri_proof_target(witness, &targets.fri, &proof.fri)
 }

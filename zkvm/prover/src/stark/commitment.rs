@@ -104,6 +104,13 @@ impl Commitment {
         Self { log, columns, tree }
     }
 
+    /// The tree of other `leaves`, from which `columns` are opened: who asks where both agree sees nothing wrong.
+    #[cfg(test)]
+    pub(super) fn under(log: usize, columns: Vec<Halves>, leaves: Vec<Halves>) -> Self {
+        let Commitment { tree, .. } = Self::from_halves(log, leaves);
+        Self { log, columns, tree }
+    }
+
     /// The cap, which binds the columns.
     pub fn cap(&self) -> Cap {
         self.tree.cap()

@@ -1,24 +1,29 @@
 //! Proves shards: one table of one height, committed, argued and opened by itself (`docs/prover.md` §5).
 //!
 //! Invariant: a proof of a trace that satisfies the table is accepted by `zkvm_verifier::verify_shard`; nothing here is
-//! trusted, so a wrong trace gives a proof that is refused, or no proof. Two phases: every shard's trace is committed
-//! ([`Commitment::new`]), the run's challenges are drawn from all caps, then [`ShardProver::prove`] does the rest. Between
-//! them the extended columns may be dropped and made again, which costs a fifth of committing.
+//! trusted, so a wrong trace gives a proof that is refused, or no proof. Three phases: every shard's trace is committed
+//! ([`Commitment::new`]); it is pinned at a point drawn from all caps ([`pin`]); the run's challenges are drawn from all
+//! pins, then [`ShardProver::prove`] does the rest. Between them the extended columns may be dropped and made again, which
+//! costs a fifth of committing.
 
 mod auxiliary;
 mod combine;
 pub mod commitment;
 mod fri;
+mod pin;
 mod program;
 mod quotient;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two_words_test;
 
 use plonky2::field::types::Field;
 use zkvm_air::tape::Tape;
-use zkvm_air::{E, F, Logup, Table, TableId};
+use zkvm_air::{E, F, Table, TableId};
 use zkvm_verifier::params::log_heights;
-use zkvm_verifier::proof::D;
+use zkvm_verifier::proof::{BLEND_WIDTH, D, QUOTIENT_WIDTH};
+use zkvm_verifier::run::Challenges;
 use zkvm_verifier::shard::Point;
 use zkvm_verifier::transcript::{ShardStart, ShardTranscript};
 use zkvm_verifier::{Openings, Params, ShardProof};
@@ -26,6 +31,7 @@ use zkvm_verifier::{Openings, Params, ShardProof};
 use combine::{Denominators, combination, half_points};
 pub use commitment::{Commitment, Domain};
 use fri::Padding;
+pub use pin::pin;
 use program::Program;
 use quotient::{Committed, quotient};
 
@@ -60,6 +66,9 @@ pub enum StarkError {
     /// The opening point lies in the base field: once in 2^64 proofs.
     #[error("the opening point lies in the base field")]
     Point,
+    /// The point of the pins lies in the base field: once in 2^64 runs.
+    #[error("the point of the pins lies in the base field")]
+    PinPoint,
     /// No proof of work was found.
     #[error("no proof of work of {bits} bits found")]
     ProofOfWork {
@@ -116,6 +125,8 @@ pub struct Shard<'a> {
     pub publics: &'a [F],
     /// The key's fixed columns and their commitment, with its extended columns; `None` if the table has none.
     pub fixed: Option<(&'a [Vec<F>], &'a Commitment)>,
+    /// The trace's pin at the run's point ([`pin`]).
+    pub pin: E,
 }
 
 /// Proves shards of one table.
@@ -139,16 +150,20 @@ impl ShardProver {
     }
 
     /// Proves the shard whose trace is committed in `commitment`, for the run's `challenges`, which have been drawn
-    /// after it. Extends the trace again if its extended columns have been dropped; consumes the commitment, so that
-    /// they are freed.
+    /// after it and its pin. Extends the trace again if its extended columns have been dropped; consumes the commitment,
+    /// so that they are freed.
     pub fn prove(
         &self,
         domain: &Domain,
         shard: Shard<'_>,
         mut commitment: Commitment,
-        challenges: Logup,
+        challenges: Challenges,
     ) -> Result<ShardProof, StarkError> {
         let table = &self.table;
+        let Challenges { pin: at, logup } = challenges;
+        if !at.is_outside() {
+            return Err(StarkError::PinPoint);
+        }
         self.check(domain, &shard, &commitment)?;
         commitment.restore(domain, shard.trace);
         let fixed = shard.fixed.map(|(_, commitment)| commitment);
@@ -160,33 +175,38 @@ impl ShardProver {
             fixed_cap: fixed.map(Commitment::cap).as_ref(),
             trace_cap: &trace_cap,
             challenges,
+            pin: shard.pin,
         });
 
         let fixed_columns = shard.fixed.map_or(&[][..], |(columns, _)| columns);
-        let (aux_columns, sum) =
-            auxiliary::auxiliary(table, fixed_columns, shard.trace, shard.publics, challenges)?;
+        let (mut aux_columns, sum) =
+            auxiliary::auxiliary(table, fixed_columns, shard.trace, shard.publics, logup)?;
+        aux_columns.extend(pin::blend(shard.trace, at));
         let aux = Commitment::new(domain, &aux_columns);
         drop(aux_columns);
         let aux_cap = aux.cap();
         let alpha = transcript.alpha(&aux_cap, sum);
 
-        let program = Program::new(&self.tape, table, shard.publics, challenges, sum);
+        let program = Program::new(&self.tape, table, shard.publics, logup, sum);
         let committed = Committed {
             fixed,
             trace: &commitment,
             aux: &aux,
+            argued: table.aux_width(),
         };
         let quotient = Commitment::from_halves(domain.log(), quotient(domain, &program, committed, alpha));
         let quotient_cap = quotient.cap();
         let zeta = transcript.zeta(&quotient_cap);
 
         let point = Point::new(zeta, domain.log()).ok_or(StarkError::Point)?;
-        let (openings, fri) = self.open(domain, committed, &quotient, [zeta, point.next], &mut transcript)?;
+        let points = [zeta, point.next, at.z0];
+        let (openings, fri) = self.open(domain, committed, &quotient, points, &mut transcript)?;
         Ok(ShardProof {
             table: table.id,
             log_height: domain.log(),
             publics: shard.publics.to_vec(),
             trace_cap,
+            pin: shard.pin,
             aux_cap,
             sum,
             quotient_cap,
@@ -195,23 +215,27 @@ impl ShardProver {
         })
     }
 
-    /// Openings at both points and their proof.
+    /// Openings at all points and their proof.
     fn open(
         &self,
         domain: &Domain,
         committed: Committed<'_>,
         quotient: &Commitment,
-        points: [E; 2],
+        points: [E; 3],
         transcript: &mut ShardTranscript,
     ) -> Result<(Openings, zkvm_verifier::proof::Fri), StarkError> {
         let table = &self.table;
         let fixed = committed.fixed.map(|c| c.half(0)).unwrap_or_default();
-        let rows = [committed.trace.half(0), committed.aux.half(0)].concat();
-        let all = [&fixed[..], &rows, &quotient.half(0)].concat();
+        let mut aux = committed.aux.half(0);
+        let blend = aux.split_off(table.aux_width());
+        let rows = [committed.trace.half(0), aux].concat();
+        let behind = [&blend[..], &quotient.half(0)].concat();
+        let all = [&fixed[..], &rows, &behind].concat();
         let xs = half_points(domain.log());
         let denominators = points.map(|point| Denominators::new(&xs, point));
         let mut at_zeta = denominators[0].evaluate(&all, &xs, points[0]).into_iter();
         let mut at_next = denominators[1].evaluate(&rows, &xs, points[1]).into_iter();
+        let pinned = denominators[2].evaluate(&blend, &xs, points[2]);
         drop(xs);
         let mut take = |n: usize| at_zeta.by_ref().take(n).collect::<Vec<E>>();
         let mut take_next = |n: usize| at_next.by_ref().take(n).collect::<Vec<E>>();
@@ -219,9 +243,11 @@ impl ShardProver {
             fixed: take(table.fixed_width),
             trace: take(table.width),
             aux: take(table.aux_width()),
-            quotient: take(4),
+            blend: take(BLEND_WIDTH),
+            quotient: take(QUOTIENT_WIDTH),
             trace_next: take_next(table.width),
             aux_next: take_next(table.aux_width()),
+            pinned,
         };
         let values = openings.to_fri();
         transcript.openings(&values);
@@ -237,7 +263,13 @@ impl ShardProver {
                 .fold(E::ZERO, |sum, &value| sum * alpha + value)
         });
         let reduced: Vec<E> = reduced.collect();
-        let composition = compose(&fixed, &rows, &quotient.half(0), alpha, &reduced, denominators);
+        let columns = Opened {
+            fixed: &fixed,
+            rows: &rows,
+            behind: &behind,
+            blend: &blend,
+        };
+        let composition = compose(columns, alpha, &reduced, denominators);
         let padding = Padding {
             final_poly_len: transcript.final_poly_len(),
             folds: transcript.folds(),
@@ -294,31 +326,45 @@ impl ShardProver {
     }
 }
 
+/// Columns on half 0 as FRI opens them: fixed, rows, behind at zeta, rows at g zeta, blend at z0.
+#[derive(Clone, Copy)]
+struct Opened<'a> {
+    fixed: &'a [&'a [F]],
+    /// Trace and auxiliary columns.
+    rows: &'a [&'a [F]],
+    /// Blend and quotient.
+    behind: &'a [&'a [F]],
+    blend: &'a [&'a [F]],
+}
+
 /// What FRI is about, on half 0.
-fn compose(
-    fixed: &[&[F]],
-    rows: &[&[F]],
-    quotient: &[&[F]],
-    alpha: E,
-    reduced: &[E],
-    denominators: [Denominators; 2],
-) -> combine::Column {
+fn compose(columns: Opened<'_>, alpha: E, reduced: &[E], denominators: [Denominators; 3]) -> combine::Column {
     use plonky2::field::extension::FieldExtension;
     use rayon::prelude::*;
+
+    let Opened {
+        fixed,
+        rows,
+        behind,
+        blend,
+    } = columns;
+    // F_2, shifted by nothing.
+    let pinned = combination(blend, E::ONE, alpha);
 
     // F_1 and, shifted by the fixed columns before it, the middle of F_0.
     let next = combination(rows, E::ONE, alpha);
     let shifted = alpha.exp_u64(fixed.len() as u64);
-    let rest: Vec<&[F]> = fixed.iter().chain(quotient).copied().collect();
-    let behind = shifted * alpha.exp_u64(rows.len() as u64);
+    let rest: Vec<&[F]> = fixed.iter().chain(behind).copied().collect();
+    let first_behind = shifted * alpha.exp_u64(rows.len() as u64);
     let weights: Vec<[F; 2]> = alpha
         .powers()
         .take(fixed.len())
-        .chain(alpha.powers().take(quotient.len()).map(|w| w * behind))
+        .chain(alpha.powers().take(behind.len()).map(|w| w * first_behind))
         .map(|w| w.to_basefield_array())
         .collect();
-    let shift = alpha.exp_u64(rows.len() as u64);
-    let [inverse0, inverse1] = denominators.map(|d| d.inverses);
+    let last_shift = alpha.exp_u64(blend.len() as u64);
+    let shift = alpha.exp_u64(rows.len() as u64) * last_shift;
+    let [inverse0, inverse1, inverse2] = denominators.map(|d| d.inverses);
     let mut out = [vec![F::ZERO; next[0].len()], vec![F::ZERO; next[0].len()]];
     const PART: usize = 1 << 10;
     let [out0, out1] = &mut out;
@@ -333,7 +379,9 @@ fn compose(
                 let at = |column: &combine::Column| E::from_basefield_array([column[0][i], column[1][i]]);
                 let next = at(&next);
                 let all = E::from_basefield_array([*out0, *out1]) + next * shifted;
-                let value = (all - reduced[0]) * at(&inverse0) * shift + (next - reduced[1]) * at(&inverse1);
+                let value = (all - reduced[0]) * at(&inverse0) * shift
+                    + (next - reduced[1]) * at(&inverse1) * last_shift
+                    + (at(&pinned) - reduced[2]) * at(&inverse2);
                 [*out0, *out1] = value.to_basefield_array();
             }
         });

@@ -18,7 +18,10 @@ use crate::kernel::slice::{self, WithConstant};
 pub(super) struct Committed<'a> {
     pub(super) fixed: Option<&'a Commitment>,
     pub(super) trace: &'a Commitment,
+    /// Auxiliary columns, then the blend.
     pub(super) aux: &'a Commitment,
+    /// How many of them constraints read.
+    pub(super) argued: usize,
 }
 
 /// The four base columns of the quotient's two chunks, extended: both components of the lower, then of the upper.
@@ -110,7 +113,8 @@ fn on_half(
     let per_height = F::inverse_2exp(log);
 
     let fixed = committed.fixed.map(|c| c.half(half)).unwrap_or_default();
-    let (trace, aux) = (committed.trace.half(half), committed.aux.half(half));
+    let (trace, mut aux) = (committed.trace.half(half), committed.aux.half(half));
+    aux.truncate(committed.argued);
     let (trace_next, aux_next) = (
         Next::new(trace.iter().copied(), rows),
         Next::new(aux.iter().copied(), rows),

@@ -3,10 +3,10 @@
 use plonky2::field::extension::quadratic::QuadraticExtension;
 use plonky2::field::types::Field;
 use zkvm_air::{Bus, E, F, Logup, Table, TableBuilder, TableId, logup};
-use zkvm_verifier::run::Cap;
+use zkvm_verifier::run::{Cap, Challenges, PinPoint};
 use zkvm_verifier::{Params, ShardProof, VerifyError, verify_shard};
 
-use super::{Commitment, Domain, Shard, ShardProver, StarkError, auxiliary};
+use super::{Commitment, Domain, Shard, ShardProver, StarkError, auxiliary, pin};
 
 const PARAMS: Params = Params {
     queries: 8,
@@ -14,11 +14,17 @@ const PARAMS: Params = Params {
     grinding_bits: 0,
 };
 
-fn challenges(seed: u64) -> Logup {
+fn challenges(seed: u64) -> Challenges {
     let e = |a, b| QuadraticExtension([F::from_canonical_u64(a), F::from_canonical_u64(b)]);
-    Logup {
-        beta: e(seed * 0x1234_5678_9abc + 77, seed + 5),
-        gamma: e(seed * 0x9876_5432_1000 + 3, seed * 31 + 1),
+    Challenges {
+        pin: PinPoint {
+            z0: e(seed * 0x3141_5926_5358 + 9, seed + 2),
+            lambda: e(seed * 0x2718_2818_2845 + 7, seed * 9 + 4),
+        },
+        logup: Logup {
+            beta: e(seed * 0x1234_5678_9abc + 77, seed + 5),
+            gamma: e(seed * 0x9876_5432_1000 + 3, seed * 31 + 1),
+        },
     }
 }
 
@@ -74,7 +80,7 @@ struct Proven {
     table: Table,
     fixed_cap: Option<Cap>,
     proof: ShardProof,
-    challenges: Logup,
+    challenges: Challenges,
 }
 
 impl Proven {
@@ -93,7 +99,7 @@ impl Proven {
     }
 }
 
-fn prove(table: Table, fixed: &[Vec<F>], trace: &[Vec<F>], publics: &[F], challenges: Logup) -> Proven {
+fn prove(table: Table, fixed: &[Vec<F>], trace: &[Vec<F>], publics: &[F], challenges: Challenges) -> Proven {
     let domain = Domain::new(trace[0].len().trailing_zeros() as usize);
     let fixed_commitment = (!fixed.is_empty()).then(|| Commitment::new(&domain, fixed));
     let mut commitment = Commitment::new(&domain, trace);
@@ -103,6 +109,7 @@ fn prove(table: Table, fixed: &[Vec<F>], trace: &[Vec<F>], publics: &[F], challe
         trace,
         publics,
         fixed: fixed_commitment.as_ref().map(|c| (fixed, c)),
+        pin: pin(trace, challenges.pin).expect("z0 is not in F"),
     };
     let proof = prover
         .prove(&domain, shard, commitment, challenges)
@@ -173,9 +180,9 @@ fn auxiliary_columns_are_the_references() {
     ];
     for (table, fixed, trace, publics) in cases {
         let (want, want_sum) =
-            logup::reference(&table, &fixed, &trace, &publics, challenges(3)).expect("denominators");
-        let (got, sum) =
-            auxiliary::auxiliary(&table, &fixed, &trace, &publics, challenges(3)).expect("denominators");
+            logup::reference(&table, &fixed, &trace, &publics, challenges(3).logup).expect("denominators");
+        let (got, sum) = auxiliary::auxiliary(&table, &fixed, &trace, &publics, challenges(3).logup)
+            .expect("denominators");
         assert_eq!(sum, want_sum);
         for (i, column) in want.iter().enumerate() {
             let got: Vec<E> = got[2 * i]
@@ -198,6 +205,25 @@ fn a_zero_denominator_is_an_error() {
     };
     let got = auxiliary::auxiliary(&sender(), &[], &sent, &[F::TWO], challenges);
     assert_eq!(got.err(), Some(StarkError::ZeroDenominator));
+}
+
+#[test]
+fn a_pin_is_the_columns_value_at_its_point() {
+    use plonky2::field::polynomial::PolynomialValues;
+
+    let trace = sender_trace(9);
+    let at = challenges(10).pin;
+    let values: Vec<E> = trace
+        .iter()
+        .map(|column| {
+            let polynomial = PolynomialValues::new(column.clone()).ifft();
+            polynomial.to_extension::<2>().eval(at.z0)
+        })
+        .collect();
+    let expected = values[0] + at.lambda * (values[1] + at.lambda * values[2]);
+    assert_eq!(pin(&trace, at), Ok(expected));
+    let inside = PinPoint { z0: E::ONE, ..at };
+    assert_eq!(pin(&trace, inside), Err(StarkError::PinPoint));
 }
 
 #[test]
@@ -261,7 +287,14 @@ fn changed_proofs_are_refused() {
     let proven = prove(receiver(), &fixed, &counts, &[], challenges(5));
     proven.verify().expect("the proof itself");
     type Change = fn(&mut ShardProof);
-    let changes: [(&str, Change); 19] = [
+    let changes: [(&str, Change); 23] = [
+        ("pin", |p| p.pin += E::ONE),
+        ("pin and blend at z0", |p| {
+            p.pin += E::ONE;
+            p.openings.pinned[0] += E::ONE;
+        }),
+        ("blend opening", |p| p.openings.blend[1] += E::ONE),
+        ("blend opening at z0", |p| p.openings.pinned[0] += E::ONE),
         ("sum", |p| p.sum += E::ONE),
         ("trace cap", |p| p.trace_cap.0[3].elements[0] += F::ONE),
         ("aux cap", |p| p.aux_cap.0[0].elements[1] += F::ONE),
@@ -328,6 +361,7 @@ fn columns_kept_or_dropped_give_one_proof() {
         trace: &trace,
         publics: &publics,
         fixed: None,
+        pin: pin(&trace, challenges(8).pin).expect("z0 is not in F"),
     };
     let kept = Commitment::new(&domain, &trace);
     let mut dropped = kept.clone();
@@ -350,6 +384,7 @@ fn misshapen_input_is_an_error() {
                     trace,
                     publics,
                     fixed: None,
+                    pin: E::ZERO,
                 },
                 commitment.clone(),
                 challenges(9),
@@ -448,6 +483,7 @@ fn speed() {
         trace: &trace,
         publics: &[],
         fixed: None,
+        pin: pin(&trace, challenges(1).pin).expect("z0 is not in F"),
     };
     let cap = commitment.cap();
     let proof = prover

@@ -16,6 +16,24 @@ impl Executor {
         matches!(kind, Kind::Quotient | Kind::TopBit)
     }
 
+    /// Makes a register hold `value`, as no row of the program does; for tests of what has no proof.
+    #[cfg(test)]
+    pub(crate) fn forge_register(&mut self, register: u8, value: u32) {
+        self.registers[usize::from(register)].value = value;
+    }
+
+    /// Makes a word of RAM hold `value`, likewise.
+    #[cfg(test)]
+    pub(crate) fn forge_word(&mut self, address: u32, value: u32) {
+        self.ram.cell(address).value = value;
+    }
+
+    /// Goes on with these instructions, likewise.
+    #[cfg(test)]
+    pub(crate) fn forge_pc(&mut self, pc: u64, next_pc: u64) {
+        (self.state.pc, self.state.next_pc) = (pc, next_pc);
+    }
+
     /// Every register, in order of number: r0..r31, 32..46, trash.
     pub fn registers(&self) -> Vec<Final> {
         (0..REGISTERS)

@@ -200,6 +200,41 @@ fn a_changed_fixed_cell_of_the_image_changes_the_buses() {
     }
 }
 
+/// Whatever a look-up was answered with stands in the key: no fixed cell of a row that was asked for can be another.
+#[test]
+fn a_changed_fixed_cell_of_an_answer_changes_the_buses() {
+    let run = run();
+    let fixed = run.sections.fixed_columns();
+    let rom = (fixed::ROM..fixed::ROM + static_table::ROM_FIELDS).collect();
+    let sections: [(usize, Vec<usize>); 7] = [
+        (column::COUNT_AND, vec![fixed::X, fixed::Y, fixed::AND]),
+        (column::COUNT_U16, vec![fixed::X, fixed::Y]),
+        (column::COUNT_POW, vec![fixed::X, fixed::Y, fixed::POW]),
+        (column::COUNT_MSB, vec![fixed::X, fixed::MSB]),
+        (column::COUNT_ROM, rom),
+        (column::COUNT_CODE, vec![fixed::CODE_ADDRESS, fixed::CODE_WORD]),
+        (column::COUNT_GAP, vec![fixed::GAP_LOW, fixed::GAP_HIGH]),
+    ];
+    for (count, columns) in sections {
+        let asked: Vec<usize> = (0..fixed[0].len())
+            .filter(|row| run.columns[count][*row] != F::ZERO)
+            .collect();
+        assert!(!asked.is_empty(), "nobody asked for section {count}");
+        for row in asked.into_iter().take(20) {
+            let honest = row_terms(&fixed, &run.columns, row);
+            for column in &columns {
+                let mut changed = fixed.clone();
+                changed[*column][row] += F::ONE;
+                assert_ne!(
+                    row_terms(&changed, &run.columns, row),
+                    honest,
+                    "section {count}, column {column}, row {row}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn static_holds_the_block_of_memory_unchanged() {
     let labels = |table: &Table| {
