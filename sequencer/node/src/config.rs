@@ -401,9 +401,9 @@ mod tests {
     fn paths_are_of_the_files_folder_and_the_rest_has_defaults() {
         let config = read(GOOD).unwrap();
         assert!(config.genesis.is_absolute() && config.genesis.ends_with("genesis.json"));
-        assert!(config.bitcoin.cookie.unwrap().is_absolute());
         assert_eq!(config.blocks.interval_ms, 500);
         assert_eq!(config.timeouts(), Timeouts::default());
+        assert!(config.bitcoin.cookie.unwrap().is_absolute());
         assert!(config.validator_key.is_none());
     }
 
