@@ -163,7 +163,7 @@ pub fn genesis(strangers: u32) -> Genesis {
             origin_lag: 20,
             max_drift_ms: 3_600_000,
             confirmations: 6,
-            connector_fallback: 144,
+            connector_fallback: 10,
         },
         validators,
         accounts: users.chain(strangers).collect(),

@@ -92,7 +92,7 @@ fn genesis(accounts: &[Address]) -> Genesis {
             origin_lag: 20,
             max_drift_ms: 3_600_000,
             confirmations: 6,
-            connector_fallback: 144,
+            connector_fallback: 10,
         },
         validators: vec![Validator {
             key: B256::repeat_byte(3),

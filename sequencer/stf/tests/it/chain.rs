@@ -165,7 +165,7 @@ pub(crate) fn sample_genesis() -> Genesis {
             origin_lag: 20,
             max_drift_ms: 3_600_000,
             confirmations: 6,
-            connector_fallback: 144,
+            connector_fallback: 10,
         },
         validators,
         accounts: (1..=4)

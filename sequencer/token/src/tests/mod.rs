@@ -115,7 +115,7 @@ pub(crate) fn sample(validators: u8) -> Genesis {
         },
         windows: Windows {
             forced: 1,
-            origin_lag: 2,
+            origin_lag: 10,
             max_drift_ms: 60_000,
             confirmations: 1,
             connector_fallback: 6,
