@@ -89,7 +89,7 @@ impl Feed for Offer<'_> {
         if gas < LEAST_GAS {
             return None;
         }
-        while let Some(offered) = self.list.next() {
+        for offered in self.list.by_ref() {
             if self.stopped.contains(&offered.sender) {
                 continue;
             }

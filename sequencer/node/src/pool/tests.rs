@@ -273,7 +273,7 @@ fn what_gets_in_all_the_same_costs_one_block_one_look() {
     let honest = sign(20, transfer(0));
     world.pool.submit(honest.clone()).unwrap();
     assert_eq!(world.pool.size().0, 16 + others.len() + 1);
-    assert_eq!(world.propose(), [honest.clone()]);
+    assert_eq!(world.propose(), std::slice::from_ref(&honest));
     // Only the honest one is left, until a block with it is committed.
     assert_eq!(world.pool.size(), (1, honest.len()));
     assert_eq!(world.propose(), [honest]);
