@@ -11,7 +11,7 @@
 //! | [`signing`] | what a validator checks before it signs |
 //! | [`poster`] | gets batches onto Bitcoin and keeps them there |
 //! | [`scan`] | deposits and forced transactions of a Bitcoin block |
-//! | [`derive`] | the layer 2 from Bitcoin's blocks alone |
+//! | [`derive`](mod@derive) | the layer 2 from Bitcoin's blocks alone |
 //!
 //! All of it is pure: Bitcoin's blocks and the layer 2's come in, values and transactions go out. Keys stay with the caller, who
 //! signs the hashes that it is given.

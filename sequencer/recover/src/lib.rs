@@ -9,7 +9,7 @@
 //! the addition formulas is met: equal points, opposite ones, infinity. All are reachable, for whoever makes a signature
 //! chooses R and both scalars.
 //!
-//! On the zkVM products of field elements are assembly ([`field`]'s `mips`), everywhere else the same in Rust.
+//! On the zkVM products of field elements are assembly (`field`'s `mips`), everywhere else the same in Rust.
 //!
 //! Never sign or multiply a secret with this code: its time depends on what it computes.
 

@@ -16,7 +16,7 @@
 //! was decided; if it is late, the next in order takes over after `takeover` blocks, and so on. Two posters at once do no
 //! harm: their commits spend one connector, Bitcoin takes one, the other's coins stay its own.
 //!
-//! **Giving up.** A batch whose parts do not come within [`GIVE_UP`] blocks is given up in the same turns: the next commit spends
+//! **Giving up.** A batch whose parts do not come within [`GIVE_UP`](crate::derive::GIVE_UP) blocks is given up in the same turns: the next commit spends
 //! its connector, which makes it empty.
 //!
 //! **Fall-back.** A quorum that does not sign leaves the connector; once it is as old as `fallback`, the poster whose turn it is

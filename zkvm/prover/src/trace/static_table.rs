@@ -243,7 +243,7 @@ fn registers(program: &Program) -> impl Iterator<Item = ImageWord> {
 /// The trace of Static: counts, last values of the image and registers, the first chunk of memory.
 ///
 /// `finals` are the last values of image words and registers that were accessed; the others keep their value at time 0.
-/// `first` is the first of [`memory::chunks`], and `counts` those of the whole run with the chunks' own.
+/// `first` is the first of `memory::chunks`, and `counts` those of the whole run with the chunks' own.
 ///
 /// # Panics
 /// If a final is of no entry of the image or the chunk is of another height.
