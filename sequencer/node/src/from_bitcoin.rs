@@ -54,7 +54,7 @@ impl From<StoreError> for RebuildError {
 
 /// Derivation brings the Bitcoin blocks itself.
 #[derive(Debug)]
-struct Derived;
+pub(crate) struct Derived;
 
 impl L1Blocks for Derived {
     fn between(&self, _after: &L1Origin, _until: &L1Origin) -> Option<Vec<L1Block>> {

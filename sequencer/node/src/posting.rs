@@ -458,14 +458,19 @@ impl Posting {
         }
         match message {
             Incoming::Request(request) => {
-                let Some((signature, seat)) = self.sign_others(&request)? else {
+                let spent = request.commit.input.first().map(|input| input.previous_output);
+                let Some(index) = spent.and_then(|spent| self.derivation.place_of(&spent)) else {
+                    return Ok(());
+                };
+                if self.poster.has_signed_enough(index, &request) {
+                    tracing::warn!(index, "a poster asks again and again for one batch");
+                    return Ok(());
+                }
+                let Some((signature, seat)) = self.sign_request(&request)? else {
                     return Ok(());
                 };
                 let commit = request.commit.compute_txid();
                 self.say(&Said::Signature(CommitSignature::new(commit, seat, &signature)));
-                let spent = request.commit.input.first().map(|input| input.previous_output);
-                let index = spent.and_then(|spent| self.derivation.place_of(&spent));
-                let index = index.unwrap_or_else(|| self.derivation.next_index());
                 let effects = self.poster.signed(index, &request);
                 self.perform(effects)
             }
@@ -519,46 +524,19 @@ impl Posting {
             .collect()
     }
 
-    /// The signature for another's request. What costs a look at the disk or at bitcoind comes after what shows that it is from
-    /// one whose turn it is.
-    fn sign_others(
-        &self,
-        request: &SigningRequest,
-    ) -> Result<Option<(schnorr::Signature, usize)>, LookError> {
-        let spent = request.commit.input.first().map(|input| input.previous_output);
-        let Some(index) = spent.and_then(|spent| self.derivation.place_of(&spent)) else {
-            return Ok(None);
-        };
-        let keys = self.keys(self.derivation.safe())?;
-        if let Err(refusal) = read_request(request, &self.posters(index, &keys)) {
-            tracing::warn!(commit = %request.commit.compute_txid(), %refusal, "a batch is not signed");
-            return Ok(None);
-        }
-        if self.poster.has_signed_enough(index, request) {
-            tracing::warn!(index, "a poster asks again and again for one batch");
-            return Ok(None);
-        }
-        self.sign_request(request)
-    }
-
-    /// The signature for a request that is as it should be.
+    /// The signature for a request that is as it should be. What costs a look at blocks or at bitcoind comes after what shows
+    /// that it is from one whose turn it is.
     fn sign_request(
         &self,
         request: &SigningRequest,
     ) -> Result<Option<(schnorr::Signature, usize)>, LookError> {
-        let head = self.derivation.safe().clone();
-        let (Some(seat), _) = self.seat()? else {
-            return Ok(None);
-        };
-        let Some(connector) = self.connector(&head)? else {
-            return Ok(None);
-        };
         // The connector, one of an open chain, or that of a batch which is given up.
         let spent = request.commit.input.first().map(|input| input.previous_output);
         let place = spent.and_then(|spent| Some((spent, self.derivation.place_of(&spent)?)));
-        let Some((outpoint, index)) = place else {
+        let (Some((outpoint, index)), (Some(seat), _)) = (place, self.seat()?) else {
             return Ok(None);
         };
+        let head = self.derivation.safe().clone();
         let posters = self.posters(index, &self.keys(&head)?);
         let read = match read_request(request, &posters) {
             Ok(read) => read,
@@ -567,7 +545,7 @@ impl Posting {
                 return Ok(None);
             }
         };
-        let Some(held) = self.held(outpoint)? else {
+        let (Some(connector), Some(held)) = (self.connector(&head)?, self.held(outpoint)?) else {
             return Ok(None);
         };
         // One block more than it names would do no harm, 5,000 more would cost time.

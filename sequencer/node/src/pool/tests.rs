@@ -2,34 +2,18 @@ use alloy_consensus::{SignableTransaction, Signed, TxEip1559, TxEip7702};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Signature, TxKind, U256};
 use bitcoin::secp256k1::{Message, Secp256k1, SecretKey};
-use l2_block::{Account, Fees, Genesis, L1Block, L1Origin, Tokenomics, Validator, Windows};
+use l2_block::{Account, Fees, Genesis, L1Origin, Tokenomics, Validator, Windows};
 use l2_stf::{Refused, Transaction};
 use l2_store::{Options, Store};
 
 use super::*;
-use crate::chain::{Choice, L1Blocks};
+use crate::chain::Choice;
 use crate::evidence::ethereum_address;
+use crate::from_bitcoin::Derived;
 
 const CHAIN_ID: u64 = 9;
 const MAX_BYTES: usize = 1 << 20;
 const GAS: u64 = 30_000_000;
-
-/// A Bitcoin that stands still.
-struct Still;
-
-impl L1Blocks for Still {
-    fn between(&self, _after: &L1Origin, _until: &L1Origin) -> Option<Vec<L1Block>> {
-        None
-    }
-
-    fn newest(&self) -> Option<L1Origin> {
-        None
-    }
-
-    fn is_buried(&self, _height: u64) -> bool {
-        true
-    }
-}
 
 fn key(seed: u8) -> SecretKey {
     SecretKey::from_slice(&[seed; 32]).unwrap()
@@ -102,7 +86,7 @@ fn world() -> World {
     };
     let genesis = genesis();
     let store = Store::open(folder.path(), &genesis, options).unwrap();
-    let chain = Arc::new(Chain::new(Arc::new(store), &genesis, Arc::new(Still)).unwrap());
+    let chain = Arc::new(Chain::new(Arc::new(store), &genesis, Arc::new(Derived)).unwrap());
     let pool = SharedPool::new(Arc::clone(&chain), Limits::for_blocks(GAS, 1_000));
     World {
         _folder: folder,
