@@ -86,6 +86,32 @@ pub struct SigningRequest {
     pub reveals: Vec<Transaction>,
 }
 
+impl ProposalError {
+    /// Whether fewer of the blocks may make a batch.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        matches!(self, Self::Parts(_) | Self::Encode(_))
+    }
+}
+
+/// What `make` makes of as many of these blocks as fit a batch: of all, or of the first half, the first quarter and so on, as long
+/// as they are too much (bytes that do not compress, say). The rest is for the batches after it.
+///
+/// # Errors
+/// The outer one is that of `make`; the inner one says why even the first blocks are no batch.
+pub fn as_many_as_fit<T, E>(
+    blocks: &[Block],
+    mut make: impl FnMut(&[Block]) -> Result<Result<T, ProposalError>, E>,
+) -> Result<Result<T, ProposalError>, E> {
+    let mut count = blocks.len();
+    loop {
+        match make(&blocks[..count])? {
+            Err(error) if error.is_too_much() && count > 1 => count /= 2,
+            made => return Ok(made),
+        }
+    }
+}
+
 impl Proposal {
     /// Makes a batch of `plan`.
     ///

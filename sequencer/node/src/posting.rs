@@ -18,7 +18,7 @@ use l2_block::{B256, Block, Genesis, Header};
 use l2_da::connector::BatchConnector;
 use l2_da::derive::{Advanced, Derivation, DeriveError, Link, Outcome, fallback_delay};
 use l2_da::poster::{Bump, Effect, Job, Order, Poster, Record, Terms, View, child_pays};
-use l2_da::proposal::{Plan, Proposal, ProposalError, SigningRequest};
+use l2_da::proposal::{Plan, Proposal, SigningRequest, as_many_as_fit};
 use l2_da::scan::TaggedDeposits;
 use l2_da::signing::{OwnView, check_before_signing, read_request};
 use l2_da::transactions::{Coin, Funding, Open};
@@ -651,22 +651,20 @@ impl Posting {
             return Ok(None);
         };
         let head = self.derivation.safe().clone();
-        let mut blocks = self.blocks(order.first, order.last)?;
+        let blocks = self.blocks(order.first, order.last)?;
         let Some(connector) = self.connector(&head)? else {
             return Ok(None);
         };
-        let proposal = loop {
-            let Some(last) = blocks.last() else {
-                return Ok(None);
-            };
-            let Some(next) = self.connector(&last.header)? else {
-                return Ok(None);
+        let made = as_many_as_fit(&blocks, |blocks| {
+            let last = blocks.last().map(|block| self.connector(&block.header));
+            let Some(next) = last.transpose()?.flatten() else {
+                return Ok::<_, LookError>(Ok(None));
             };
             let plan = Plan {
                 chain_id: self.genesis.chain_id,
                 index: order.index,
                 pre_root: head.state_root,
-                blocks: &blocks,
+                blocks,
                 connector: &connector,
                 held: &held,
                 path: order.path,
@@ -674,16 +672,14 @@ impl Posting {
                 key: key.x_only_public_key().0,
                 funding: &funding,
             };
-            match Proposal::new(&plan) {
-                Ok(proposal) => break proposal,
-                // Bytes that do not compress: half of the blocks, and the rest in the next batch.
-                Err(ProposalError::Parts(_) | ProposalError::Encode(_)) if blocks.len() > 1 => {
-                    blocks.truncate(blocks.len() / 2);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "no batch can be made");
-                    return Ok(None);
-                }
+            Ok(Proposal::new(&plan).map(Some))
+        })?;
+        let proposal = match made {
+            Ok(Some(proposal)) => proposal,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "no batch can be made");
+                return Ok(None);
             }
         };
         let reveals: Option<Vec<_>> = proposal

@@ -1,19 +1,21 @@
 //! Derivation over a model: the chain of connectors, every way in which a batch is empty, reorganisations, faults.
 
+use std::convert::Infallible;
+
 use bitcoin::{OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use l2_block::{B256, Block, Genesis, Header};
-use l2_da::batch::Content;
+use l2_da::batch::{Content, EncodeError, MAX_TRANSACTIONS};
 use l2_da::commitment::Commitment;
 use l2_da::connector::{BatchConnector, Path};
 use l2_da::derive::{Derivation, DeriveError, DerivedBatch, Empty, GIVE_UP, Link, Outcome, RewindError};
-use l2_da::proposal::{Plan, Proposal};
+use l2_da::proposal::{Plan, Proposal, ProposalError, as_many_as_fit};
 use l2_da::transactions::{Coin, Open};
 
 use crate::keys::{coin, funding, public, request, script, sign, sign_tweaked};
 use crate::model::{
     BAD, Bitcoin, CONFIRMATIONS, Model, ORIGIN_LAG, WINDOW, block_zero, connector, format, genesis,
 };
-use crate::traffic::noise;
+use crate::traffic::{Mix, noise, traffic};
 
 /// A chain, its sequencers and a node that derives.
 struct Net {
@@ -142,8 +144,7 @@ impl Net {
         commitment: Commitment,
         data: &[u8],
     ) -> Signed {
-        let active = self.model.active(self.head().number).to_vec();
-        let connector = connector(&active);
+        let connector = connector(self.model.active(self.head().number));
         let funding = funding(0, vec![self.coin()], 1);
         let plan = Plan {
             chain_id: self.genesis.chain_id,
@@ -158,7 +159,39 @@ impl Net {
             funding: &funding,
         };
         let proposal = Proposal::of_data(&plan, commitment, data).unwrap();
-        let (request, coins) = request(0, &proposal);
+        self.signed(&proposal)
+    }
+
+    /// The next batch of as many unposted blocks as fit one, with what a poster heard of more of them.
+    fn batch_that_fits(&mut self, held: &Coin) -> (Signed, Vec<ProposalError>) {
+        let own = connector(self.model.active(self.head().number));
+        let funding = funding(0, vec![self.coin()], 1);
+        let mut refused = vec![];
+        let made = as_many_as_fit(&self.unposted(), |blocks| {
+            let last = &blocks.last().unwrap().header;
+            let made = Proposal::new(&Plan {
+                chain_id: self.genesis.chain_id,
+                index: self.node.next_index(),
+                pre_root: self.head().state_root,
+                blocks,
+                connector: &own,
+                held,
+                path: Path::Quorum,
+                next: &connector(self.model.active(last.number)),
+                key: public(0),
+                funding: &funding,
+            });
+            refused.extend(made.clone().err());
+            Ok::<_, Infallible>(made)
+        });
+        let proposal = made.unwrap().unwrap();
+        (self.signed(&proposal), refused)
+    }
+
+    /// Signed by its poster and by all that are active.
+    fn signed(&self, proposal: &Proposal) -> Signed {
+        let active = self.model.active(self.head().number);
+        let (request, coins) = request(0, proposal);
         let sighash = proposal.commit().connector_sighash();
         let signatures: Vec<_> = active.iter().map(|number| sign(*number, sighash)).collect();
         let commit = proposal
@@ -410,6 +443,76 @@ fn a_batch_of_many_parts_is_put_together() {
         other.mine(vec![]);
     }
     assert_eq!(other.empty(), &Empty::MissingPart);
+}
+
+#[test]
+fn blocks_that_are_too_much_for_a_batch_are_halved_until_they_fit() {
+    let (mut net, mut held) = Net::opened();
+    // Four of which any three have as many transactions as fit; then three whose signatures and addresses are too many bytes.
+    for _ in 0..4 {
+        net.agree(
+            net.bitcoin.height(),
+            &vec![b"small".as_slice(); MAX_TRANSACTIONS / 3],
+        );
+    }
+    let transfers = traffic(Mix::StrangerTransfers, 69_000, 1).blocks;
+    let transfers: Vec<&[u8]> = transfers
+        .iter()
+        .flat_map(|block| &block.transactions)
+        .map(AsRef::as_ref)
+        .collect();
+    for transactions in transfers.chunks(23_000) {
+        net.agree(net.bitcoin.height(), transactions);
+    }
+    let is_count = |error: &ProposalError| matches!(error, ProposalError::Encode(_));
+    let is_parts = |error: &ProposalError| matches!(error, ProposalError::Parts(_));
+    // Seven, then three; four, then two; two and no more.
+    let (batch, refused) = net.batch_that_fits(&held);
+    assert!(
+        matches!(refused.as_slice(), [count] if is_count(count)),
+        "{refused:?}"
+    );
+    net.post(&batch);
+    held = batch.next.clone();
+    assert_eq!(net.head().number, 3);
+    let (batch, refused) = net.batch_that_fits(&held);
+    assert!(
+        matches!(refused.as_slice(), [parts] if is_parts(parts)),
+        "{refused:?}"
+    );
+    net.post(&batch);
+    held = batch.next.clone();
+    assert_eq!(net.head().number, 5);
+    let (batch, refused) = net.batch_that_fits(&held);
+    assert_eq!(refused, []);
+    net.post(&batch);
+    assert_eq!(net.node.next_index(), 3);
+    // Whatever the seams, these are the blocks that were agreed on.
+    net.assert_caught_up();
+    net.assert_goes_on(&batch.next);
+}
+
+#[test]
+fn one_block_that_is_too_much_is_not_halved() {
+    let (mut net, _) = Net::opened();
+    net.agree_some(5);
+    let mut tried = vec![];
+    let too_much = || ProposalError::Encode(EncodeError::NoBlocks);
+    let made = as_many_as_fit(&net.unposted(), |blocks| {
+        tried.push(blocks.len());
+        Ok::<Result<(), _>, Infallible>(Err(too_much()))
+    });
+    assert_eq!((made, tried), (Ok(Err(too_much())), vec![5, 2, 1]));
+    // What fewer blocks do not cure is told at once.
+    let mut tried = 0;
+    let poor = || ProposalError::Signatures { expected: 1, got: 0 };
+    let made = as_many_as_fit(&net.unposted(), |_| {
+        tried += 1;
+        Ok::<Result<(), _>, Infallible>(Err(poor()))
+    });
+    assert_eq!((made, tried), (Ok(Err(poor())), 1));
+    let failed = as_many_as_fit(&net.unposted(), |_| Err::<Result<(), _>, _>("a disk"));
+    assert_eq!(failed, Err("a disk"));
 }
 
 #[test]
