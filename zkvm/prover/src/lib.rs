@@ -3,6 +3,7 @@ pub mod core;
 pub mod estimate;
 pub mod kernel;
 pub mod key;
+mod plonk;
 pub mod pool;
 pub mod recursion;
 pub mod rom;

@@ -5,7 +5,7 @@
 
 use plonky2::hash::hash_types::HashOut;
 use plonky2::hash::merkle_proofs::MerkleProof;
-use plonky2::hash::merkle_tree::MerkleCap;
+use plonky2::hash::merkle_tree::{MerkleCap, MerkleTree};
 use plonky2::hash::poseidon::PoseidonHash;
 use rayon::prelude::*;
 use zkvm_air::F;
@@ -24,26 +24,27 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Over the rows of one or two blocks of `columns`, each of 2^k rows: row i of block b of B is the point B i + b of
-    /// the domain, and leaf `reverse` of that.
+    /// Over the rows of a power of two of blocks of `columns`, each of 2^k rows: row i of block b of B is the point
+    /// B i + b of the domain, and leaf `reverse` of that.
     ///
-    /// Panics if there are fewer rows than caps, the columns differ in length, or there are other than one or two blocks.
+    /// Panics if there are fewer rows than caps, the columns differ in length, or blocks are no power of two.
     pub fn new(blocks: &[Vec<&[F]>], cap_height: usize) -> Self {
         Self::new_on(*BEST, blocks, cap_height)
     }
 
     pub(super) fn new_on(set: InstructionSet, blocks: &[Vec<&[F]>], cap_height: usize) -> Self {
-        assert!(matches!(blocks.len(), 1 | 2), "one block or two");
+        assert!(blocks.len().is_power_of_two(), "a power of two of blocks");
         let rows = blocks[0][0].len();
         assert!(
             rows.is_power_of_two() && rows * blocks.len() >= 1 << cap_height,
             "rows for a cap"
         );
         let log = rows.trailing_zeros() as usize;
-        // The block number is the lowest bit of the point, hence the highest of the leaf.
+        // The block number is the lowest bits of the point, hence the highest of the leaf.
+        let log_blocks = blocks.len().trailing_zeros() as usize;
         let mut leaves = Vec::with_capacity(rows * blocks.len());
-        for columns in blocks {
-            let hashed = hash_rows(set, columns);
+        for block in 0..blocks.len() {
+            let hashed = hash_rows(set, &blocks[reverse(block, log_blocks)]);
             leaves.par_extend((0..rows).into_par_iter().map(|i| hashed[reverse(i, log)]));
         }
         let mut layers = vec![leaves];
@@ -57,6 +58,26 @@ impl Tree {
                 .for_each(|(parents, children)| pairs_on(set, children, parents));
             layers.push(parents);
         }
+        Self { layers }
+    }
+
+    /// The digests of a tree that plonky2 has made.
+    pub(crate) fn from_plonky2(tree: &MerkleTree<F, PoseidonHash>) -> Self {
+        let below_cap = (tree.leaves.len() / tree.cap.0.len()).trailing_zeros() as usize;
+        let of_one_cap = tree.digests.len() / tree.cap.0.len();
+        let layer = |k: usize| -> Vec<Digest> {
+            // Left subtree, left child, right child, right subtree: in layer k, counted from the leaves, a pair is followed by
+            // 2^(k+2) - 2 digests of other layers.
+            let log = below_cap - k;
+            let digest = |index: usize| {
+                let (cap, inner) = (index >> log, index & ((1 << log) - 1));
+                let pair = ((inner >> 1) << (k + 1)) + (1 << k) - 1;
+                tree.digests[cap * of_one_cap + 2 * pair + (inner & 1)].elements
+            };
+            (0..tree.leaves.len() >> k).map(digest).collect()
+        };
+        let cap = tree.cap.0.iter().map(|digest| digest.elements).collect();
+        let layers = (0..below_cap).map(layer).chain([cap]).collect();
         Self { layers }
     }
 

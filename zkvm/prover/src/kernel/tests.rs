@@ -176,22 +176,19 @@ fn trees_are_plonky2s() {
             .map(|j| columns.iter().map(|c| c[reverse(j, log + 1)]).collect())
             .collect();
         let want = MerkleTree::<F, PoseidonHash>::new(leaves, cap_height);
-        let halves: Vec<[Vec<F>; 2]> = columns
-            .iter()
-            .map(|c| {
-                [
-                    c.iter().step_by(2).copied().collect(),
-                    c.iter().skip(1).step_by(2).copied().collect(),
-                ]
-            })
-            .collect();
-        let blocks: Vec<Vec<&[F]>> = (0..2)
-            .map(|b| halves.iter().map(|h| &h[b][..]).collect())
-            .collect();
-        let whole = vec![columns.iter().map(|c| &c[..]).collect::<Vec<_>>()];
-        for set in available() {
-            for blocks in [&blocks, &whole] {
-                let tree = Tree::new_on(set, blocks, cap_height);
+        for (set, log_blocks) in available()
+            .into_iter()
+            .flat_map(|set| (0..=3).map(move |b| (set, b)))
+        {
+            // No more blocks than rows.
+            let count = 1 << log_blocks.min(log + 1);
+            let part =
+                |c: &Vec<F>, b: usize| -> Vec<F> { c.iter().skip(b).step_by(count).copied().collect() };
+            let parts: Vec<Vec<Vec<F>>> = (0..count)
+                .map(|b| columns.iter().map(|c| part(c, b)).collect())
+                .collect();
+            let blocks: Vec<Vec<&[F]>> = parts.iter().map(|p| p.iter().map(|c| &c[..]).collect()).collect();
+            for tree in [Tree::new_on(set, &blocks, cap_height), Tree::from_plonky2(&want)] {
                 assert_eq!(tree.cap(), want.cap);
                 for _ in 0..20 {
                     let i = rng.gen_range(0..2 * n);

@@ -58,10 +58,8 @@ impl Cache {
             || {
                 use rayon::prelude::*;
                 let load = |id: TableId| {
-                    Some(LeafCircuit::from_data(
-                        &plan.leaf(id),
-                        self.circuit(&leaf_name(id))?,
-                    ))
+                    let data = self.circuit(&leaf_name(id))?;
+                    LeafCircuit::from_data(&plan.leaf(id), data).ok()
                 };
                 TableId::ALL.into_par_iter().map(load).collect::<Option<Vec<_>>>()
             },
@@ -71,7 +69,7 @@ impl Cache {
         let fold = fold?;
         let start = Proof::from_bytes(self.read("start")?, &fold.common).ok()?;
         Some(CircuitSet {
-            fold: FoldCircuit::from_data(&leaves, fold, start),
+            fold: FoldCircuit::from_data(&leaves, fold, start).ok()?,
             leaves,
         })
     }
@@ -84,9 +82,9 @@ impl Cache {
         };
         fs::create_dir_all(&self.folder).map_err(cannot)?;
         for (id, leaf) in TableId::ALL.into_iter().zip(&set.leaves) {
-            self.write(&leaf_name(id), &bytes(&leaf.data)?).map_err(cannot)?;
+            self.write(&leaf_name(id), &bytes(leaf.data())?).map_err(cannot)?;
         }
-        self.write("fold", &bytes(&set.fold.data)?).map_err(cannot)?;
+        self.write("fold", &bytes(set.fold.data())?).map_err(cannot)?;
         self.write("start", &set.fold.start.to_bytes()).map_err(cannot)
     }
 

@@ -17,6 +17,7 @@ use super::fold::{self, FoldTargets, LeafKeys, Proof};
 use super::leaf::{self, LeafShape, LeafTargets};
 use super::witness::{self, Shard};
 use super::{C, D, RecursionError, shape};
+use crate::plonk::CircuitProver;
 
 /// What the circuits depend on.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ impl Plan<'_> {
 
 /// The circuit of a table.
 pub(crate) struct LeafCircuit {
-    pub(crate) data: CircuitData<F, C, D>,
+    pub(crate) circuit: CircuitProver,
     targets: LeafTargets,
     table: Table,
     params: Params,
@@ -84,24 +85,36 @@ impl LeafCircuit {
         let targets = LeafTargets::add(&mut builder, shape);
         leaf::constrain(&mut builder, shape, &targets, closed);
         shape::pad(&mut builder, gates, degree_bits);
-        Ok(Self::with(shape, targets, builder.build::<C>()))
+        Self::with(shape, targets, builder.build::<C>())
     }
 
     /// The circuit of `shape` whose data were built before.
-    pub(crate) fn from_data(shape: &LeafShape<'_>, data: CircuitData<F, C, D>) -> Self {
+    pub(crate) fn from_data(
+        shape: &LeafShape<'_>,
+        data: CircuitData<F, C, D>,
+    ) -> Result<Self, RecursionError> {
         let mut builder = CircuitBuilder::<F, D>::new(shape::leaf_config());
         let targets = LeafTargets::add(&mut builder, shape);
         Self::with(shape, targets, data)
     }
 
-    fn with(shape: &LeafShape<'_>, targets: LeafTargets, data: CircuitData<F, C, D>) -> Self {
-        Self {
-            data,
+    fn with(
+        shape: &LeafShape<'_>,
+        targets: LeafTargets,
+        data: CircuitData<F, C, D>,
+    ) -> Result<Self, RecursionError> {
+        Ok(Self {
+            circuit: prover(data)?,
             targets,
             table: shape.table.clone(),
             params: shape.params,
             heights: shape.heights.clone(),
-        }
+        })
+    }
+
+    /// What plonky2 knows of it.
+    pub(crate) fn data(&self) -> &CircuitData<F, C, D> {
+        self.circuit.data()
     }
 
     /// Proves that the shard's proof is accepted.
@@ -124,13 +137,13 @@ impl LeafCircuit {
     pub(super) fn prove_at(&self, height: usize, shard: &Shard<'_>) -> Result<Proof, RecursionError> {
         let mut witness = PartialWitness::new();
         witness::set_leaf(&mut witness, &self.targets, height, shard).map_err(unsatisfied("leaf"))?;
-        prove(&self.data, witness, "leaf")
+        prove(&self.circuit, witness, "leaf")
     }
 }
 
 /// The fold circuit.
 pub(crate) struct FoldCircuit {
-    pub(crate) data: CircuitData<F, C, D>,
+    pub(crate) circuit: CircuitProver,
     /// Stands for the accumulator before the first shard.
     pub(crate) start: Proof,
     keys: LeafKeys,
@@ -144,13 +157,13 @@ impl FoldCircuit {
         degree_bits: usize,
         leaves: &[LeafCircuit; TableId::ALL.len()],
     ) -> Result<Self, RecursionError> {
-        let leaf = &leaves[0].data.common;
+        let leaf = &leaves[0].data().common;
         for other in &leaves[1..] {
-            shape::expect_same("leaf", leaf, &other.data.common)?;
+            shape::expect_same("leaf", leaf, &other.data().common)?;
         }
-        let keys = leaves.each_ref().map(|leaf| leaf.data.verifier_only.clone());
+        let keys = leaves.each_ref().map(|leaf| leaf.data().verifier_only.clone());
         let (data, start) = fold::build(gates, degree_bits, leaf, &keys)?;
-        Ok(Self::from_data(leaves, data, start))
+        Self::from_data(leaves, data, start)
     }
 
     /// The circuit over `leaves` whose data were built before.
@@ -158,16 +171,21 @@ impl FoldCircuit {
         leaves: &[LeafCircuit; TableId::ALL.len()],
         data: CircuitData<F, C, D>,
         start: Proof,
-    ) -> Self {
+    ) -> Result<Self, RecursionError> {
         let mut builder = CircuitBuilder::<F, D>::new(shape::fold_config());
-        let targets = FoldTargets::add(&mut builder, &data.common, &leaves[0].data.common);
-        let keys = leaves.each_ref().map(|leaf| leaf.data.verifier_only.clone());
-        Self {
-            data,
+        let targets = FoldTargets::add(&mut builder, &data.common, &leaves[0].data().common);
+        let keys = leaves.each_ref().map(|leaf| leaf.data().verifier_only.clone());
+        Ok(Self {
+            circuit: prover(data)?,
             start,
             keys,
             targets,
-        }
+        })
+    }
+
+    /// What plonky2 knows of it.
+    pub(crate) fn data(&self) -> &CircuitData<F, C, D> {
+        self.circuit.data()
     }
 
     /// Folds `leaf` onto `accumulator`, or starts with it under the header hash `header`.
@@ -180,7 +198,7 @@ impl FoldCircuit {
         let mut witness = PartialWitness::new();
         self.set(&mut witness, header, accumulator, leaf)
             .map_err(unsatisfied("fold"))?;
-        prove(&self.data, witness, "fold")
+        prove(&self.circuit, witness, "fold")
     }
 
     fn set(
@@ -193,7 +211,7 @@ impl FoldCircuit {
         let targets = &self.targets;
         witness.set_bool_target(targets.continues, accumulator.is_some())?;
         witness.set_target_arr(&targets.header, &header.elements)?;
-        witness.set_verifier_data_target(&targets.own, &self.data.verifier_only)?;
+        witness.set_verifier_data_target(&targets.own, &self.data().verifier_only)?;
         witness.set_proof_with_pis_target(&targets.leaf, leaf)?;
         // Of a table that is none any key will do: the circuit is not satisfied.
         let table = leaf.public_inputs[leaf::layout::TABLE].to_canonical_u64();
@@ -226,19 +244,25 @@ impl CircuitSet {
     }
 }
 
+fn prover(data: CircuitData<F, C, D>) -> Result<CircuitProver, RecursionError> {
+    CircuitProver::new(data).map_err(|error| RecursionError::Shape {
+        reason: error.to_string(),
+    })
+}
+
 fn prove(
-    data: &CircuitData<F, C, D>,
+    circuit: &CircuitProver,
     witness: PartialWitness<F>,
-    circuit: &'static str,
+    name: &'static str,
 ) -> Result<Proof, RecursionError> {
-    // Some of plonky2's witness generators assert what the constraints demand as well. Nothing is shared with the closure
-    // but circuit data, which proving does not change.
-    let proved = catch_unwind(AssertUnwindSafe(|| data.prove(witness)));
+    // Some of plonky2's witness generators assert what the constraints demand as well. What is shared with the closure is
+    // the circuit, which proving completes by its own columns or leaves as it is.
+    let proved = catch_unwind(AssertUnwindSafe(|| circuit.prove(witness)));
     let Ok(proof) = proved else {
-        return Err(unsatisfied(circuit)("there is no witness"));
+        return Err(unsatisfied(name)("there is no witness"));
     };
-    let proof = proof.map_err(unsatisfied(circuit))?;
-    data.verify(proof.clone()).map_err(unsatisfied(circuit))?;
+    let proof = proof.map_err(unsatisfied(name))?;
+    circuit.data().verify(proof.clone()).map_err(unsatisfied(name))?;
     Ok(proof)
 }
 

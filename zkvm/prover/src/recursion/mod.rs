@@ -107,7 +107,7 @@ impl Circuits {
     /// What verifies the proofs that these circuits make.
     pub fn fold_key(&self) -> FoldKey {
         FoldKey {
-            data: self.set.fold.data.verifier_data(),
+            data: self.set.fold.data().verifier_data(),
             params: self.params,
         }
     }

@@ -226,7 +226,7 @@ fn leaf(committed: &Committed<'_>, challenges: Challenges) -> Proof {
 impl Run {
     fn fold_key(&self) -> FoldKey {
         FoldKey {
-            data: SET.fold.data.verifier_data(),
+            data: SET.fold.data().verifier_data(),
             params: PARAMS,
         }
     }
@@ -457,7 +457,8 @@ fn fold_refuses_foreign_leaves() {
     };
     let circuit = LeafCircuit::build(&shape, &shape::gates(), 11).unwrap();
     assert_eq!(
-        circuit.data.common, SET.leaves[0].data.common,
+        circuit.data().common,
+        SET.leaves[0].data().common,
         "shapes agree, so only the key can tell"
     );
     let mut committed = cpu_shard(BETWEEN, END, 128, 8);
@@ -604,7 +605,7 @@ fn broken_cache_is_noticed() {
     assert!(cache.load(&plan).is_none());
     cache.store(&SET).unwrap();
     let loaded = cache.load(&plan).unwrap();
-    assert_eq!(loaded.fold.data.verifier_only, SET.fold.data.verifier_only);
+    assert_eq!(loaded.fold.data().verifier_only, SET.fold.data().verifier_only);
     let again = loaded.fold.prove(RUN.header, None, &RUN.leaves[0]).unwrap();
     assert_eq!(again.public_inputs, RUN.accumulators[0].public_inputs);
     let other = Plan {

@@ -1,6 +1,6 @@
 //! Many columns against few weights: values at a point, and random linear combinations.
 //!
-//! Both read every committed cell of one half once. Rows go in parts that stay in the first cache level while the
+//! Both read every committed cell of part 0 once. Rows go in parts that stay in the first cache level while the
 //! columns pass.
 
 use plonky2::field::extension::FieldExtension;
@@ -8,7 +8,6 @@ use plonky2::field::types::Field;
 use rayon::prelude::*;
 use zkvm_air::{E, F};
 
-use super::commitment::shift;
 use super::quotient::{inverses, points};
 use crate::kernel::lanes::{EPSILON, Lanes};
 use crate::kernel::{BEST, dispatched};
@@ -17,21 +16,21 @@ use crate::kernel::{BEST, dispatched};
 const PART: usize = 1 << 10;
 
 /// An extension column by components.
-pub(super) type Column = [Vec<F>; 2];
+pub(crate) type Column = [Vec<F>; 2];
 
-/// 1 / (x_i - `point`) on half 0 of the extension of columns of 2^`log` rows, and x_i. `point` is not in F.
+/// 1 / (x_i - `point`) on part 0 of the extension of columns of 2^`log` rows, and x_i. `point` is not in F.
 #[derive(Debug)]
-pub(super) struct Denominators {
-    pub(super) inverses: Column,
+pub(crate) struct Denominators {
+    pub(crate) inverses: Column,
 }
 
-/// The points of half 0.
-pub(super) fn half_points(log: usize) -> Vec<F> {
-    points(log, shift(log, 0))
+/// The points of part 0.
+pub(crate) fn first_points(log: usize) -> Vec<F> {
+    points(log, F::coset_shift())
 }
 
 impl Denominators {
-    pub(super) fn new(points: &[F], point: E) -> Self {
+    pub(crate) fn new(points: &[F], point: E) -> Self {
         let [p0, p1]: [F; 2] = point.to_basefield_array();
         let square = p1 * p1 * F::from_canonical_u64(7);
         // 1 / ((x - p0) - p1 X) = ((x - p0) + p1 X) / norm; the norm is not 0 as p1 is not.
@@ -47,10 +46,10 @@ impl Denominators {
         Self { inverses: [c0, c1] }
     }
 
-    /// Values at `point`, the one these are for, of the polynomials with `columns` on half 0.
+    /// Values at `point`, the one these are for, of the polynomials with `columns` on part 0.
     ///
     /// p(z) = (z^N - s^N) / (N s^N) Σ p(x_i) x_i / (z - x_i).
-    pub(super) fn evaluate(&self, columns: &[&[F]], points: &[F], point: E) -> Vec<E> {
+    pub(crate) fn evaluate(&self, columns: &[&[F]], points: &[F], point: E) -> Vec<E> {
         let height = points.len();
         let shift_n = points[0].exp_u64(height as u64);
         let factor = (point.exp_u64(height as u64) - E::from(shift_n))
@@ -94,7 +93,7 @@ impl Denominators {
 }
 
 /// Σ weight_j column_j, for weights `first`, `first` `ratio`, `first` `ratio`^2….
-pub(super) fn combination(columns: &[&[F]], first: E, ratio: E) -> Column {
+pub(crate) fn combination(columns: &[&[F]], first: E, ratio: E) -> Column {
     let height = columns[0].len();
     let weights: Vec<[F; 2]> = ratio
         .powers()
@@ -115,7 +114,7 @@ pub(super) fn combination(columns: &[&[F]], first: E, ratio: E) -> Column {
 }
 
 /// `out` = Σ weight_j part_j by components.
-pub(super) fn weighted_sum(parts: &[&[F]], weights: &[[F; 2]], out0: &mut [F], out1: &mut [F]) {
+pub(crate) fn weighted_sum(parts: &[&[F]], weights: &[[F; 2]], out0: &mut [F], out1: &mut [F]) {
     let rows = out0.len();
     assert!(parts.len() == weights.len() && out1.len() == rows && parts.iter().all(|p| p.len() == rows));
     weighted_sum_on(*BEST, parts, weights, out0, out1);

@@ -1,12 +1,13 @@
-//! Columns extended to twice their length and committed.
+//! Columns extended and committed: shards' to twice their length, circuits' to eight times.
 //!
-//! Invariant: caps and openings of leaves are those of plonky2's `PolynomialBatch` with rate 1/2 over the same columns.
-//! The extension of a column of N values is kept as two halves in natural order: half h holds the values at
-//! g w^h <w^2>, where w has order 2 N and g is the coset's shift. A half is a full set of N values of the polynomial, so
-//! whatever needs the polynomial itself is computed from half 0.
+//! Invariant: caps and openings of leaves are those of plonky2's `PolynomialBatch` over the same columns, at the domain's
+//! rate 1/R. The extension of a column of N values is kept as R parts in natural order: part k holds the values at
+//! g w^k <w^R>, where w has order R N and g is the coset's shift. A part is a full set of N values of the polynomial, so
+//! whatever needs the polynomial itself is computed from part 0.
 
 use plonky2::field::types::Field;
 use plonky2::hash::merkle_proofs::MerkleProof;
+use plonky2::hash::merkle_tree::MerkleTree;
 use plonky2::hash::poseidon::PoseidonHash;
 use rayon::prelude::*;
 use zkvm_air::F;
@@ -17,24 +18,35 @@ use crate::kernel::merkle::Tree;
 use crate::kernel::slice;
 
 pub(super) use zkvm_verifier::params::CAP_HEIGHT;
+use zkvm_verifier::params::RATE_BITS;
 
-/// Both halves of an extended column.
-pub(super) type Halves = [Vec<F>; 2];
+/// The parts of an extended column.
+pub(crate) type Parts = Vec<Vec<F>>;
 
 /// Roots and factors for columns of one length; made once and shared by all commitments of a shard.
 #[derive(Debug)]
 pub struct Domain {
     transform: Transform,
     log: usize,
-    /// For half h: shift^i / N at the bit-reversed place of i.
-    factors: [Vec<F>; 2],
+    /// For each part: its shift^i / N at the bit-reversed place of i.
+    factors: Vec<Vec<F>>,
 }
 
 impl Domain {
-    /// For columns of 2^`log` rows, `log` at most 31.
+    /// For a shard's columns of 2^`log` rows, `log` at most 31.
     pub fn new(log: usize) -> Self {
+        Self::with_rate(log, RATE_BITS)
+    }
+
+    /// For columns of 2^`log` rows that are extended to rate 2^-`rate_bits`; both together at most 32.
+    pub(crate) fn with_rate(log: usize, rate_bits: usize) -> Self {
         let transform = Transform::new(log);
-        let factors = [0, 1].map(|half| transform.coset_factors(shift(log, half)));
+        let root = F::primitive_root_of_unity(log + rate_bits);
+        let factors = root
+            .powers()
+            .take(1 << rate_bits)
+            .map(|power| transform.coset_factors(F::coset_shift() * power))
+            .collect();
         Self {
             transform,
             log,
@@ -47,37 +59,47 @@ impl Domain {
         self.log
     }
 
-    pub(super) fn transform(&self) -> &Transform {
+    pub(crate) fn transform(&self) -> &Transform {
         &self.transform
     }
 
-    /// Values on the subgroup to both halves.
-    fn extend(&self, values: &[F]) -> Halves {
+    /// Parts of an extension.
+    pub(crate) fn parts(&self) -> usize {
+        self.factors.len()
+    }
+
+    /// The shift of part `part`.
+    pub(crate) fn shift(&self, part: usize) -> F {
+        let rate_bits = self.parts().trailing_zeros() as usize;
+        F::coset_shift() * F::primitive_root_of_unity(self.log + rate_bits).exp_u64(part as u64)
+    }
+
+    /// Values on the subgroup to all parts.
+    fn extend(&self, values: &[F]) -> Parts {
         let mut coefficients = values.to_vec();
         self.transform.coefficients(&mut coefficients);
         self.evaluate(coefficients)
     }
 
-    /// N times the coefficients, bit-reversed, to both halves.
-    pub(super) fn evaluate(&self, mut coefficients: Vec<F>) -> Halves {
-        let mut odd = vec![F::ZERO; coefficients.len()];
-        slice::mul(&mut odd, &coefficients, &self.factors[1]);
-        self.transform.values(&mut odd);
+    /// N times the coefficients, bit-reversed, to all parts.
+    pub(crate) fn evaluate(&self, mut coefficients: Vec<F>) -> Parts {
+        let mut parts = Vec::with_capacity(self.parts());
+        for factors in &self.factors[1..] {
+            let mut part = vec![F::ZERO; coefficients.len()];
+            slice::mul(&mut part, &coefficients, factors);
+            self.transform.values(&mut part);
+            parts.push(part);
+        }
         slice::mul_assign(&mut coefficients, &self.factors[0]);
         self.transform.values(&mut coefficients);
-        [coefficients, odd]
+        parts.insert(0, coefficients);
+        parts
     }
 
     /// Extends every column.
-    pub(super) fn extend_all(&self, columns: &[Vec<F>]) -> Vec<Halves> {
+    pub(super) fn extend_all(&self, columns: &[Vec<F>]) -> Vec<Parts> {
         columns.par_iter().map(|column| self.extend(column)).collect()
     }
-}
-
-/// The shift of half `half` for columns of 2^`log` rows.
-pub(super) fn shift(log: usize, half: usize) -> F {
-    let root = F::primitive_root_of_unity(log + 1);
-    F::coset_shift() * root.exp_u64(half as u64)
 }
 
 /// Committed columns.
@@ -85,7 +107,7 @@ pub(super) fn shift(log: usize, half: usize) -> F {
 pub struct Commitment {
     log: usize,
     /// Extended columns; empty when dropped.
-    columns: Vec<Halves>,
+    columns: Vec<Parts>,
     tree: Tree,
 }
 
@@ -95,19 +117,52 @@ impl Commitment {
     /// # Panics
     /// If there is no column, or one of another length, or fewer than 2^(CAP_HEIGHT - 1) rows.
     pub fn new(domain: &Domain, columns: &[Vec<F>]) -> Self {
-        Self::from_halves(domain.log, domain.extend_all(columns))
+        Self::from_parts(domain, domain.extend_all(columns))
     }
 
-    pub(super) fn from_halves(log: usize, columns: Vec<Halves>) -> Self {
-        let blocks = [0, 1].map(|half| columns.iter().map(|c| &c[half][..]).collect::<Vec<_>>());
+    pub(crate) fn from_parts(domain: &Domain, columns: Vec<Parts>) -> Self {
+        let block = |part: usize| columns.iter().map(|c| &c[part][..]).collect();
+        let blocks: Vec<Vec<&[F]>> = (0..domain.parts()).map(block).collect();
         let tree = Tree::new(&blocks, CAP_HEIGHT);
+        let log = domain.log;
+        Self { log, columns, tree }
+    }
+
+    /// Columns that plonky2 has extended, at the domain's rate, and committed.
+    pub(crate) fn from_tree(domain: &Domain, tree: &MerkleTree<F, PoseidonHash>) -> Self {
+        const ROWS: usize = 1 << 8;
+        let (log, parts) = (domain.log, domain.parts());
+        let rate_bits = parts.trailing_zeros() as usize;
+        let width = tree.leaves.first().map_or(0, Vec::len);
+        let leaf =
+            |part: usize, row: usize| &tree.leaves[(reverse(part, rate_bits) << log) + reverse(row, log)];
+        let mut columns = vec![vec![vec![F::ZERO; 1 << log]; parts]; width];
+        for part in 0..parts {
+            let mut slices: Vec<_> = columns.iter_mut().map(|c| c[part].chunks_mut(ROWS)).collect();
+            let blocks: Vec<Vec<&mut [F]>> = (0..(1usize << log).div_ceil(ROWS))
+                .map(|_| slices.iter_mut().filter_map(Iterator::next).collect())
+                .collect();
+            blocks
+                .into_par_iter()
+                .enumerate()
+                .for_each(|(block, mut columns)| {
+                    for row in 0..ROWS.min(1 << log) {
+                        let leaf = leaf(part, block * ROWS + row);
+                        columns
+                            .iter_mut()
+                            .zip(leaf)
+                            .for_each(|(column, &x)| column[row] = x);
+                    }
+                });
+        }
+        let tree = Tree::from_plonky2(tree);
         Self { log, columns, tree }
     }
 
     /// The tree of other `leaves`, from which `columns` are opened: who asks where both agree sees nothing wrong.
     #[cfg(test)]
-    pub(super) fn under(log: usize, columns: Vec<Halves>, leaves: Vec<Halves>) -> Self {
-        let Commitment { tree, .. } = Self::from_halves(log, leaves);
+    pub(super) fn under(domain: &Domain, columns: Vec<Parts>, leaves: Vec<Parts>) -> Self {
+        let Commitment { log, tree, .. } = Self::from_parts(domain, leaves);
         Self { log, columns, tree }
     }
 
@@ -139,20 +194,18 @@ impl Commitment {
         self.columns.len()
     }
 
-    /// Half `half` of every column.
-    pub(super) fn half(&self, half: usize) -> Vec<&[F]> {
-        self.columns.iter().map(|c| &c[half][..]).collect()
+    /// Part `part` of every column.
+    pub(crate) fn part(&self, part: usize) -> Vec<&[F]> {
+        self.columns.iter().map(|c| &c[part][..]).collect()
     }
 
     /// Leaf `index` and its path.
     pub(super) fn open(&self, index: usize) -> (Vec<F>, MerkleProof<F, PoseidonHash>) {
-        let (half, row) = (
-            index >> self.log,
-            reverse(index & ((1 << self.log) - 1), self.log),
-        );
-        (
-            self.columns.iter().map(|c| c[half][row]).collect(),
-            self.tree.prove(index),
-        )
+        let row = reverse(index & ((1 << self.log) - 1), self.log);
+        let cell = |parts: &Parts| {
+            let rate_bits = parts.len().trailing_zeros() as usize;
+            parts[reverse(index >> self.log, rate_bits)][row]
+        };
+        (self.columns.iter().map(cell).collect(), self.tree.prove(index))
     }
 }

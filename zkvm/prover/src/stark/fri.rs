@@ -1,7 +1,7 @@
 //! FRI over committed columns, as plonky2's verifier expects it.
 //!
 //! Invariant: the transcript and the proof are those of plonky2's `PolynomialBatch::prove_openings` with the same
-//! padding. Nothing is permuted and no polynomial is kept: the composition is computed on half 0 from the columns, and
+//! padding. Nothing is permuted and no polynomial is kept: the composition is computed on part 0 from the columns, and
 //! each fold works on coefficients in bit-reversed order, where the 16 that are combined are 16 slices.
 
 use plonky2::field::extension::FieldExtension;
@@ -24,31 +24,31 @@ use crate::kernel::merkle::{Tree, grind};
 use crate::kernel::slice;
 
 /// What the transcript is padded to; see `ShardTranscript`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Padding {
-    pub(super) final_poly_len: Option<usize>,
-    pub(super) folds: Option<usize>,
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Padding {
+    pub(crate) final_poly_len: Option<usize>,
+    pub(crate) folds: Option<usize>,
 }
 
-/// A committed fold: both halves of the codeword by components, and the tree over its chunks.
+/// A committed fold: the parts of the codeword by components, and the tree over its chunks.
 struct Layer {
-    halves: [Column; 2],
+    parts: Vec<Column>,
     tree: Tree,
-    /// Log2 of a half's length and of the number of values in a leaf.
+    /// Log2 of a part's length and of the number of values in a leaf.
     log: usize,
     arity_bits: usize,
 }
 
 impl Layer {
-    fn new(halves: [Column; 2], log: usize, arity_bits: usize) -> Self {
+    fn new(parts: Vec<Column>, log: usize, arity_bits: usize) -> Self {
         let leaves = 1usize << (log - arity_bits);
         // Value t of a leaf's chunk lies `reverse(t)` times the number of leaves away.
-        let blocks: Vec<Vec<&[F]>> = halves
+        let blocks: Vec<Vec<&[F]>> = parts
             .iter()
-            .map(|half| {
+            .map(|part| {
                 let slices = (0..1 << arity_bits).flat_map(|t| {
                     let start = reverse(t, arity_bits) * leaves;
-                    half.iter()
+                    part.iter()
                         .map(move |component| &component[start..start + leaves])
                 });
                 slices.collect()
@@ -56,7 +56,7 @@ impl Layer {
             .collect();
         let tree = Tree::new(&blocks, CAP_HEIGHT);
         Self {
-            halves,
+            parts,
             tree,
             log,
             arity_bits,
@@ -65,12 +65,13 @@ impl Layer {
 
     fn open(&self, index: usize) -> FriQueryStep<F, PoseidonHash, D> {
         let log_leaves = self.log - self.arity_bits;
-        let half = &self.halves[index >> log_leaves];
+        let rate_bits = self.parts.len().trailing_zeros() as usize;
+        let part = &self.parts[reverse(index >> log_leaves, rate_bits)];
         let row = reverse(index & ((1 << log_leaves) - 1), log_leaves);
         let evals = (0..1 << self.arity_bits)
             .map(|t| {
                 let at = (reverse(t, self.arity_bits) << log_leaves) + row;
-                E::from_basefield_array([half[0][at], half[1][at]])
+                E::from_basefield_array([part[0][at], part[1][at]])
             })
             .collect();
         FriQueryStep {
@@ -80,8 +81,8 @@ impl Layer {
     }
 }
 
-/// Proves that `composition`, on half 0, is of low degree: `oracles` are what queries open.
-pub(super) fn prove(
+/// Proves that `composition`, on part 0, is of low degree: `oracles` are what queries open.
+pub(crate) fn prove(
     composition: Column,
     oracles: &[&Commitment],
     challenger: &mut Challenger<F, PoseidonHash>,
@@ -101,7 +102,8 @@ pub(super) fn prove(
     drop(back);
     let mut layers: Vec<Layer> = Vec::with_capacity(params.reduction_arity_bits.len());
     for &arity_bits in &params.reduction_arity_bits {
-        let layer = Layer::new(codeword(&transform, &coefficients, log, shift), log, arity_bits);
+        let codeword = codeword(&transform, &coefficients, shift, params.config.rate_bits);
+        let layer = Layer::new(codeword, log, arity_bits);
         challenger.observe_cap::<PoseidonHash>(&layer.tree.cap());
         layers.push(layer);
         let beta = challenger.get_extension_challenge::<D>();
@@ -151,11 +153,12 @@ pub(super) fn prove(
     })
 }
 
-/// Both halves of the codeword.
-fn codeword(transform: &Transform, coefficients: &Column, log: usize, shift: F) -> [Column; 2] {
-    let root = F::primitive_root_of_unity(log + 1);
+/// All parts of the codeword.
+fn codeword(transform: &Transform, coefficients: &Column, shift: F, rate_bits: usize) -> Vec<Column> {
+    let log = transform.len().trailing_zeros() as usize;
+    let root = F::primitive_root_of_unity(log + rate_bits);
     let scale = F::from_canonical_usize(1 << log);
-    [F::ONE, root].map(|offset| {
+    let part = |offset: F| {
         let mut factors = transform.coset_factors(shift * offset);
         // They divide by the length, for input that has been multiplied by it.
         factors.par_iter_mut().for_each(|x| *x *= scale);
@@ -164,7 +167,8 @@ fn codeword(transform: &Transform, coefficients: &Column, log: usize, shift: F) 
             || extended(transform, &coefficients[1], &factors),
         );
         [a, b]
-    })
+    };
+    root.powers().take(1 << rate_bits).map(part).collect()
 }
 
 fn extended(transform: &Transform, coefficients: &[F], factors: &[F]) -> Vec<F> {

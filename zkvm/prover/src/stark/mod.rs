@@ -7,12 +7,12 @@
 //! costs a fifth of committing.
 
 mod auxiliary;
-mod combine;
+pub(crate) mod combine;
 pub mod commitment;
-mod fri;
+pub(crate) mod fri;
 mod pin;
 mod program;
-mod quotient;
+pub(crate) mod quotient;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -28,7 +28,7 @@ use zkvm_verifier::shard::Point;
 use zkvm_verifier::transcript::{ShardStart, ShardTranscript};
 use zkvm_verifier::{Openings, Params, ShardProof};
 
-use combine::{Denominators, combination, half_points};
+use combine::{Denominators, combination, first_points};
 pub use commitment::{Commitment, Domain};
 use fri::Padding;
 pub use pin::pin;
@@ -194,7 +194,7 @@ impl ShardProver {
             aux: &aux,
             argued: table.aux_width(),
         };
-        let quotient = Commitment::from_halves(domain.log(), quotient(domain, &program, committed, alpha));
+        let quotient = Commitment::from_parts(domain, quotient(domain, &program, committed, alpha));
         let quotient_cap = quotient.cap();
         let zeta = transcript.zeta(&quotient_cap);
 
@@ -225,13 +225,13 @@ impl ShardProver {
         transcript: &mut ShardTranscript,
     ) -> Result<(Openings, zkvm_verifier::proof::Fri), StarkError> {
         let table = &self.table;
-        let fixed = committed.fixed.map(|c| c.half(0)).unwrap_or_default();
-        let mut aux = committed.aux.half(0);
+        let fixed = committed.fixed.map(|c| c.part(0)).unwrap_or_default();
+        let mut aux = committed.aux.part(0);
         let blend = aux.split_off(table.aux_width());
-        let rows = [committed.trace.half(0), aux].concat();
-        let behind = [&blend[..], &quotient.half(0)].concat();
+        let rows = [committed.trace.part(0), aux].concat();
+        let behind = [&blend[..], &quotient.part(0)].concat();
         let all = [&fixed[..], &rows, &behind].concat();
-        let xs = half_points(domain.log());
+        let xs = first_points(domain.log());
         let denominators = points.map(|point| Denominators::new(&xs, point));
         let mut at_zeta = denominators[0].evaluate(&all, &xs, points[0]).into_iter();
         let mut at_next = denominators[1].evaluate(&rows, &xs, points[1]).into_iter();
@@ -326,7 +326,7 @@ impl ShardProver {
     }
 }
 
-/// Columns on half 0 as FRI opens them: fixed, rows, behind at zeta, rows at g zeta, blend at z0.
+/// Columns on part 0 as FRI opens them: fixed, rows, behind at zeta, rows at g zeta, blend at z0.
 #[derive(Clone, Copy)]
 struct Opened<'a> {
     fixed: &'a [&'a [F]],
@@ -337,7 +337,7 @@ struct Opened<'a> {
     blend: &'a [&'a [F]],
 }
 
-/// What FRI is about, on half 0.
+/// What FRI is about, on part 0.
 fn compose(columns: Opened<'_>, alpha: E, reduced: &[E], denominators: [Denominators; 3]) -> combine::Column {
     use plonky2::field::extension::FieldExtension;
     use rayon::prelude::*;

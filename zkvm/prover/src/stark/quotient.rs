@@ -9,7 +9,7 @@ use zkvm_air::table::Domain as Rows;
 use zkvm_air::{E, F};
 
 use super::Next;
-use super::commitment::{Commitment, Domain, Halves, shift};
+use super::commitment::{Commitment, Domain, Parts};
 use super::program::{Block, DOMAINS, Program, ROWS, Sink, Weights, accumulator};
 use crate::kernel::slice::{self, WithConstant};
 
@@ -25,18 +25,13 @@ pub(super) struct Committed<'a> {
 }
 
 /// The four base columns of the quotient's two chunks, extended: both components of the lower, then of the upper.
-pub(super) fn quotient(
-    domain: &Domain,
-    program: &Program,
-    committed: Committed<'_>,
-    alpha: E,
-) -> Vec<Halves> {
+pub(super) fn quotient(domain: &Domain, program: &Program, committed: Committed<'_>, alpha: E) -> Vec<Parts> {
     let log = domain.log();
     let weights = Weights::new(alpha, program.outputs());
     // Coefficients of the polynomial that agrees with the quotient on half h.
     let mut interpolated = [0, 1].map(|half| {
-        let mut values = on_half(log, program, committed, &weights, half);
-        let back = domain.transform().coset_factors(shift(log, half).inverse());
+        let mut values = on_half(domain, program, committed, &weights, half);
+        let back = domain.transform().coset_factors(domain.shift(half).inverse());
         values.par_iter_mut().for_each(|column| {
             domain.transform().coefficients(column);
             slice::mul_assign(column, &back);
@@ -44,7 +39,7 @@ pub(super) fn quotient(
         values
     });
     // x^N is c on half 0 and -c on half 1: the sum is 2 q0, the difference 2 c q1.
-    let c = shift(log, 0).exp_power_of_2(log);
+    let c = domain.shift(0).exp_power_of_2(log);
     let height = F::from_canonical_usize(1 << log);
     let half = height * F::TWO.inverse();
     let scales = [half, half * c.inverse()];
@@ -71,7 +66,7 @@ pub(super) fn quotient(
 }
 
 /// `start`, `start` w, `start` w^2… for the root w of order 2^`log`, 2^`log` of them.
-pub(super) fn points(log: usize, start: F) -> Vec<F> {
+pub(crate) fn points(log: usize, start: F) -> Vec<F> {
     const PART: usize = 1 << 12;
     let root = F::primitive_root_of_unity(log);
     let mut points = vec![F::ZERO; 1 << log];
@@ -85,7 +80,7 @@ pub(super) fn points(log: usize, start: F) -> Vec<F> {
 }
 
 /// Inverses, in parallel. Panics on a zero: no caller inverts what a proof can choose.
-pub(super) fn inverses(values: &[F]) -> Vec<F> {
+pub(crate) fn inverses(values: &[F]) -> Vec<F> {
     values
         .par_chunks(1 << 12)
         .flat_map_iter(F::batch_multiplicative_inverse)
@@ -94,15 +89,16 @@ pub(super) fn inverses(values: &[F]) -> Vec<F> {
 
 /// Both components of the quotient on a half.
 fn on_half(
-    log: usize,
+    domain: &Domain,
     program: &Program,
     committed: Committed<'_>,
     weights: &Weights,
     half: usize,
 ) -> [Vec<F>; 2] {
+    let log = domain.log();
     let height = 1usize << log;
     let rows = ROWS.min(height);
-    let start = shift(log, half);
+    let start = domain.shift(half);
     let points = points(log, start);
     // The coset does not meet the subgroup, so no x is 1.
     let minus_one: Vec<F> = points.par_iter().map(|&x| x - F::ONE).collect();
@@ -112,8 +108,8 @@ fn on_half(
     let last_row = F::primitive_root_of_unity(log).inverse();
     let per_height = F::inverse_2exp(log);
 
-    let fixed = committed.fixed.map(|c| c.half(half)).unwrap_or_default();
-    let (trace, mut aux) = (committed.trace.half(half), committed.aux.half(half));
+    let fixed = committed.fixed.map(|c| c.part(half)).unwrap_or_default();
+    let (trace, mut aux) = (committed.trace.part(half), committed.aux.part(half));
     aux.truncate(committed.argued);
     let (trace_next, aux_next) = (
         Next::new(trace.iter().copied(), rows),

@@ -11,7 +11,7 @@ use zkvm_air::{Bus, E, F, Table, TableBuilder, TableId};
 use zkvm_verifier::run::{Challenges, absorb_pin, challenges, pin_point, pinned};
 use zkvm_verifier::{Params, ShardProof, VerifyError, verify_shard};
 
-use super::combine::half_points;
+use super::combine::first_points;
 use super::{Commitment, Domain, Shard, ShardProver, pin};
 
 const LOG: usize = 7;
@@ -30,7 +30,7 @@ fn table() -> Table {
 
 /// Two columns whose extensions are the same on half 0 but for its first point.
 fn columns() -> [Vec<F>; 2] {
-    let points = half_points(LOG);
+    let points = first_points(LOG);
     let root = F::primitive_root_of_unity(LOG);
     let one: Vec<F> = (3..).take(1 << LOG).map(F::from_canonical_u64).collect();
     let other = root.powers().zip(&one).map(|(x, &value)| {
@@ -68,7 +68,7 @@ impl Forger {
             same(0) + same(1)
         };
         assert_eq!([agreeing(0), agreeing(1)], [128 + 64, 127 + 64]);
-        let commitments = extended.map(|columns| Commitment::under(LOG, columns, word.clone()));
+        let commitments = extended.map(|columns| Commitment::under(&domain, columns, word.clone()));
         Forger {
             table: table(),
             domain,
