@@ -763,3 +763,6 @@ fn proposed(candidate: &Candidate) -> ProposedValue<Tapestry> {
         validity: Validity::from_bool(candidate.valid),
     }
 }
+
+#[cfg(test)]
+mod tests;
