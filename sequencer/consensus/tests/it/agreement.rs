@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use l2_block::B256;
+use l2_block::{B256, Bytes};
 use l2_consensus::{Certificate, CertificateError, ValidatorSet};
 
 use crate::devnet::{Devnet, header};
@@ -121,4 +121,50 @@ async fn who_comes_late_syncs() {
     devnet.reach(follower, height + 3).await;
     devnet.finish().await;
     assert_eq!(devnet.nodes[follower].chain.lock().unwrap().proposals, 0);
+}
+
+/// Rounds in which blocks were made and decided. What is decided late was often made in the first round.
+const ROUNDS: [(u32, u32); 8] = [(0, 0), (0, 1), (0, 4), (1, 1), (0, 2), (2, 3), (3, 3), (0, 7)];
+
+/// Heights, rounds and blocks of certificates.
+fn places(chain: &[(Bytes, Certificate)]) -> Vec<(u64, u32, B256)> {
+    let place = |certificate: &Certificate| (certificate.height, certificate.round, certificate.block);
+    chain.iter().map(|(_, certificate)| place(certificate)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_that_were_decided_in_later_rounds_are_synced() {
+    let mut devnet = Devnet::new(4).await;
+    let chain = devnet.decided(&ROUNDS);
+    devnet.nodes[0].chain.lock().unwrap().blocks = chain.clone();
+    // Two of four decide nothing, so all that the late one gets is from the other's disk.
+    devnet.start(0);
+    devnet.start(3);
+    devnet.reach(3, chain.len()).await;
+    devnet.finish().await;
+    let synced = devnet.nodes[3].chain.lock().unwrap();
+    assert_eq!(places(&synced.blocks), places(&chain));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_synced_block_with_another_round_than_was_signed_is_refused() {
+    let mut devnet = Devnet::new(4).await;
+    let chain = devnet.decided(&ROUNDS);
+    for place in [0, 1] {
+        devnet.nodes[place].chain.lock().unwrap().blocks = chain.clone();
+    }
+    devnet.nodes[0].manners.misstates_rounds = true;
+    devnet.start(0);
+    devnet.start(3);
+    devnet
+        .until("the liar is asked", || {
+            devnet.nodes[0].chain.lock().unwrap().lies > 0
+        })
+        .await;
+    // An honest one gives the same blocks as they were decided.
+    devnet.start(1);
+    devnet.reach(3, chain.len()).await;
+    devnet.finish().await;
+    let synced = devnet.nodes[3].chain.lock().unwrap();
+    assert_eq!(places(&synced.blocks[..chain.len()]), places(&chain));
 }

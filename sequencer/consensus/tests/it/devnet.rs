@@ -6,10 +6,12 @@ use std::{
     time::Duration,
 };
 
+use alloy_primitives::B512;
 use l2_block::{Address, B256, Block, Bytes, Evidence, Header, L1Origin};
 use l2_consensus::{
     Application, Certificate, ConsensusConfig, ConsensusError, Failure, Judgement, Multiaddr, NextHeight,
-    SecretKey, Timeouts, Validator, ValidatorSet, async_trait, network_key, run,
+    Precommit, SecretKey, Timeouts, Validator, ValidatorSet, async_trait, network_key, run,
+    secp256k1::{Message, Secp256k1},
 };
 use rand::RngCore;
 use tokio::{
@@ -33,6 +35,8 @@ pub(crate) struct Chain {
     pub(crate) evidence: Vec<Evidence>,
     /// How often blocks were asked for.
     pub(crate) proposals: usize,
+    /// How many decided blocks were given to others with another certificate than their own.
+    pub(crate) lies: usize,
 }
 
 /// How a node behaves.
@@ -42,6 +46,8 @@ pub(crate) struct Manners {
     pub(crate) proposes_rubbish: bool,
     /// Bytes of a block.
     pub(crate) block_bytes: usize,
+    /// It says that blocks were decided a round later than they were.
+    pub(crate) misstates_rounds: bool,
 }
 
 struct Toy {
@@ -75,6 +81,31 @@ pub(crate) fn header(bytes: &Bytes) -> Header {
     Block::decode_exact(bytes).unwrap().header
 }
 
+fn block(height: u64, parent: B256, round: u32, proposer: Address, payload: Vec<u8>) -> Block {
+    let transactions = vec![Bytes::from(payload)];
+    Block {
+        header: Header {
+            number: height,
+            parent,
+            timestamp_ms: height,
+            origin: L1Origin {
+                height: 0,
+                hash: B256::ZERO,
+            },
+            round,
+            proposer,
+            base_fee: 1,
+            data_fee: 1,
+            gas_used: 0,
+            forced: 0,
+            transactions_root: Block::transactions_root(&transactions),
+            receipts_root: B256::ZERO,
+            state_root: RIGHT,
+        },
+        transactions,
+    }
+}
+
 #[async_trait]
 impl Application for Toy {
     async fn start_height(&mut self) -> Result<NextHeight, Failure> {
@@ -93,32 +124,10 @@ impl Application for Toy {
         // Never the same block twice: whoever is asked again after a restart would equivocate.
         let mut payload = vec![0; self.manners.block_bytes.max(16)];
         rand::thread_rng().fill_bytes(&mut payload);
-        let transactions = vec![Bytes::from(payload)];
-        let block = Block {
-            header: Header {
-                number: height,
-                parent: self.parent(),
-                timestamp_ms: height,
-                origin: L1Origin {
-                    height: 0,
-                    hash: B256::ZERO,
-                },
-                round,
-                proposer: self.address,
-                base_fee: 1,
-                data_fee: 1,
-                gas_used: 0,
-                forced: 0,
-                transactions_root: Block::transactions_root(&transactions),
-                receipts_root: B256::ZERO,
-                state_root: if self.manners.proposes_rubbish {
-                    B256::ZERO
-                } else {
-                    RIGHT
-                },
-            },
-            transactions,
-        };
+        let mut block = block(height, self.parent(), round, self.address, payload);
+        if self.manners.proposes_rubbish {
+            block.header.state_root = B256::ZERO;
+        }
         Ok(Some(block.encode().into()))
     }
 
@@ -161,9 +170,16 @@ impl Application for Toy {
     }
 
     async fn decided(&mut self, height: u64) -> Result<Option<(Bytes, Certificate)>, Failure> {
-        let chain = self.chain.lock().unwrap();
+        let mut chain = self.chain.lock().unwrap();
         let index = height.checked_sub(1).map(|index| index as usize);
-        Ok(index.and_then(|index| chain.blocks.get(index).cloned()))
+        let mut found = index.and_then(|index| chain.blocks.get(index).cloned());
+        if let Some((_, certificate)) = &mut found
+            && self.manners.misstates_rounds
+        {
+            certificate.round += 1;
+            chain.lies += 1;
+        }
+        Ok(found)
     }
 
     async fn min_height(&mut self) -> Result<u64, Failure> {
@@ -278,6 +294,37 @@ impl Devnet {
             running: None,
         });
         place
+    }
+
+    /// A chain that three validators agreed on long ago: for each block the round in which it was made, and that in which it was
+    /// decided.
+    pub(crate) fn decided(&self, rounds: &[(u32, u32)]) -> Vec<(Bytes, Certificate)> {
+        let secp = Secp256k1::new();
+        let mut parent = B256::ZERO;
+        let mut chain = Vec::new();
+        for (height, (made, decided)) in (1..).zip(rounds) {
+            let proposer = self.validators.proposer(height, *made).address();
+            let block = block(height, parent, *made, proposer, vec![height as u8; 16]);
+            parent = block.header.hash();
+            let mut certificate = Certificate {
+                height,
+                round: *decided,
+                block: parent,
+                precommits: vec![],
+            };
+            let message = Message::from_digest(certificate.vote().sign_bytes(&self.genesis).0);
+            certificate.precommits = (0..3)
+                .map(|i| Precommit {
+                    key: key(&secret(i)),
+                    signature: B512::new(
+                        secp.sign_schnorr_no_aux_rand(&message, &secret(i).keypair(&secp))
+                            .serialize(),
+                    ),
+                })
+                .collect();
+            chain.push((block.encode().into(), certificate));
+        }
+        chain
     }
 
     pub(crate) fn start(&mut self, place: usize) {
