@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_consensus::{SignableTransaction, Signed, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256, keccak256};
 use alloy_rlp::Decodable;
@@ -182,7 +182,10 @@ fn input(evidence: &Evidence) -> Bytes {
 
 /// A signed transaction in its EIP-2718 form.
 #[must_use]
-pub fn sign(secret: &SecretKey, tx: TxEip1559) -> Bytes {
+pub fn sign<T: SignableTransaction<Signature>>(secret: &SecretKey, tx: T) -> Bytes
+where
+    Signed<T>: Encodable2718,
+{
     let message = Message::from_digest(tx.signature_hash().0);
     let (id, compact) = Secp256k1::new()
         .sign_ecdsa_recoverable(&message, secret)

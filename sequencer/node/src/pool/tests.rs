@@ -1,9 +1,9 @@
 use alloy_consensus::{SignableTransaction, Signed, TxEip1559, TxEip7702};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Signature, TxKind, U256};
-use bitcoin::secp256k1::{Message, Secp256k1, SecretKey};
+use bitcoin::secp256k1::SecretKey;
 use l2_block::{Account, Fees, Genesis, L1Origin, Tokenomics, Validator, Windows};
-use l2_stf::{Refused, Transaction};
+use l2_stf::Refused;
 use l2_store::{Options, Store};
 
 use super::*;
@@ -15,7 +15,7 @@ const CHAIN_ID: u64 = 9;
 const MAX_BYTES: usize = 1 << 20;
 const GAS: u64 = 30_000_000;
 
-fn key(seed: u8) -> SecretKey {
+pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_slice(&[seed; 32]).unwrap()
 }
 
@@ -131,18 +131,9 @@ impl World {
 
 fn sign<T: SignableTransaction<Signature>>(seed: u8, tx: T) -> Bytes
 where
-    Transaction: From<Signed<T>>,
+    Signed<T>: Encodable2718,
 {
-    let message = Message::from_digest(tx.signature_hash().0);
-    let (id, compact) = Secp256k1::new()
-        .sign_ecdsa_recoverable(&message, &key(seed))
-        .serialize_compact();
-    let signature = Signature::new(
-        U256::from_be_slice(&compact[..32]),
-        U256::from_be_slice(&compact[32..]),
-        id.to_i32() & 1 == 1,
-    );
-    Transaction::from(tx.into_signed(signature)).encoded_2718().into()
+    crate::evidence::sign(&key(seed), tx)
 }
 
 fn transfer(nonce: u64) -> TxEip1559 {
