@@ -200,33 +200,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_signed_transaction_is_recovered_to_its_sender() {
-        let secret: SecretKey = "4646464646464646464646464646464646464646464646464646464646464646"
-            .parse()
-            .unwrap();
-        // The address of EIP-155's example key.
-        assert_eq!(
-            ethereum_address(&secret).to_string(),
-            "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F"
-        );
-        let tx = TxEip1559 {
-            chain_id: 7,
-            nonce: 3,
-            gas_limit: 21_000,
-            max_fee_per_gas: 10,
-            max_priority_fee_per_gas: 1,
-            to: TxKind::Call(Address::repeat_byte(1)),
-            value: U256::from(5),
-            access_list: Default::default(),
-            input: Bytes::new(),
-        };
-        let bytes = sign(&secret, tx);
-        let (_, sender) = crate::chain::recover(&bytes, 7).unwrap();
-        assert_eq!(sender, ethereum_address(&secret));
-        assert!(crate::chain::recover(&bytes, 8).is_err());
-    }
-}
+mod tests;
