@@ -4,7 +4,6 @@
 //! validators' messages, and does what they ask. Everything it holds can be lost: after a restart derivation begins at the
 //! genesis block again, against the blocks in the store, and the poster goes on from its record there.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
@@ -17,7 +16,7 @@ use bridge::SatPerVbyte;
 use l2_block::{B256, Block, Genesis, Header};
 use l2_da::connector::BatchConnector;
 use l2_da::derive::{Advanced, Derivation, DeriveError, Link, Outcome, fallback_delay};
-use l2_da::poster::{Bump, Effect, Job, Order, Poster, Record, Terms, View, child_pays};
+use l2_da::poster::{Bump, Effect, Job, Order, Poster, Record, Terms, View};
 use l2_da::proposal::{Plan, Proposal, SigningRequest, as_many_as_fit};
 use l2_da::scan::TaggedDeposits;
 use l2_da::signing::{OwnView, check_before_signing, read_request};
@@ -31,6 +30,10 @@ use crate::sets::Sets;
 use crate::traffic::Speakers;
 use crate::wire::{CommitSignature, Message, Said, Sealed, fragments};
 
+mod coins;
+
+use coins::BumpCoins;
+
 /// Name of the poster's record in the store.
 const RECORD: &str = "poster";
 /// Bitcoin blocks in which a commit ought to confirm after it was signed.
@@ -39,8 +42,6 @@ const CONFIRM_MARGIN: u64 = 10;
 const MAX_BLOCKS: u64 = 5_000;
 /// Bytes of transactions of a batch, before compression; fewer where they do not compress.
 const MAX_BATCH_BYTES: usize = 6 << 20;
-/// Coins of which a commit is paid.
-const MAX_COINS: usize = 4;
 /// Bitcoin blocks that another poster may have seen before us.
 const LAG: u64 = 1;
 
@@ -131,8 +132,8 @@ pub struct Posting {
     told: Box<dyn Fn(PostingStatus) + Send>,
     /// Height since which the chain of connectors is open.
     open_since: u64,
-    /// Coins that pay for bumps, by the transaction that is bumped.
-    bumps: BTreeMap<bitcoin::Txid, Coin>,
+    /// Coins that pay for bumps.
+    bumps: BumpCoins,
     /// Hash of the genesis file.
     chain: B256,
     /// Who is listened to.
@@ -205,7 +206,7 @@ impl Posting {
             key: parts.key,
             send: parts.send,
             told: parts.told,
-            bumps: BTreeMap::new(),
+            bumps: BumpCoins::default(),
         })
     }
 
@@ -270,8 +271,7 @@ impl Posting {
         }
         let view = self.view(labels.latest.number)?;
         let effects = self.poster.tick(&view);
-        let watched: std::collections::BTreeSet<_> = self.poster.watched().collect();
-        self.bumps.retain(|parent, _| watched.contains(parent));
+        self.bumps.retain(&self.poster.watched().collect());
         self.perform(effects)
     }
 
@@ -586,39 +586,17 @@ impl Posting {
         Some(sighashes.iter().map(sign).collect())
     }
 
-    /// Confirmed coins that are free, the largest first, and the script that gets change.
-    fn coins(&self) -> Result<Option<(Vec<Coin>, ScriptBuf)>, LookError> {
+    fn funding(&self, rate: SatPerVbyte) -> Result<Option<Funding>, LookError> {
         let Some(change) = self.script() else {
             return Ok(None);
         };
-        let mut coins: Vec<Coin> = self
-            .bitcoind
-            .unspent(&change)?
-            .into_iter()
-            .filter(|coin| !coin.immature)
-            .map(|coin| Coin {
-                outpoint: coin.outpoint,
-                txout: coin.txout,
-            })
-            .filter(|coin| !self.bumps.values().any(|bump| bump.outpoint == coin.outpoint))
-            .collect();
-        coins.sort_by_key(|coin| std::cmp::Reverse(coin.txout.value));
+        let coins = self.bumps.funding(confirmed(&self.bitcoind, &change)?, rate);
         if coins.is_empty() {
             let address = bitcoin::Address::from_script(&change, bitcoin::Network::Regtest)
                 .map_or_else(|_| change.to_hex_string(), |address| address.to_string());
             tracing::warn!(%address, "no confirmed coins to post with: send some to the validator's script");
             return Ok(None);
         }
-        Ok(Some((coins, change)))
-    }
-
-    /// The largest coins, a few: enough for most batches, and few enough that a commit stays small. The last one is left for a
-    /// bump.
-    fn funding(&self, rate: SatPerVbyte) -> Result<Option<Funding>, LookError> {
-        let Some((mut coins, change)) = self.coins()? else {
-            return Ok(None);
-        };
-        coins.truncate(MAX_COINS.min(coins.len().saturating_sub(1).max(1)));
         Ok(Some(Funding { coins, change, rate }))
     }
 
@@ -705,40 +683,17 @@ impl Posting {
         }
     }
 
-    /// A child of the transaction's change and one confirmed coin, the same one for every bump of a transaction.
+    /// A child of the transaction's change and one confirmed coin.
     fn bump(&mut self, bump: &Bump) -> Result<(), LookError> {
         let Some(change) = self.script() else {
             return Ok(());
         };
         let txid = bump.transaction.compute_txid();
-        let coin = match self.bumps.get(&txid) {
-            Some(coin) => coin.clone(),
-            None => {
-                // What our own transactions spend is unspent only as long as they wait.
-                let spent: std::collections::BTreeSet<OutPoint> = self
-                    .poster
-                    .record()
-                    .posted
-                    .iter()
-                    .filter_map(|posted| posted.signed.as_ref())
-                    .flat_map(|commit| commit.input.iter().map(|input| input.previous_output))
-                    .collect();
-                let coins = self.coins()?.map_or_else(Vec::new, |(coins, _)| coins);
-                let mut free = coins.into_iter().filter(|coin| !spent.contains(&coin.outpoint));
-                let Some(coin) = free.next_back() else {
-                    tracing::warn!(%txid, "no confirmed coin is left to raise a fee with: send one to the validator's script");
-                    return Ok(());
-                };
-                self.bumps.insert(txid, coin.clone());
-                coin
-            }
-        };
-        let child = match child_pays(bump, &coin, change) {
-            Ok(child) => child,
-            Err(error) => {
-                tracing::warn!(%error, %txid, "a fee cannot be raised");
-                return Ok(());
-            }
+        let posted = &self.poster.record().posted;
+        let coins = || confirmed(&self.bitcoind, &change);
+        let Some(child) = self.bumps.child(bump, &change, posted, coins)? else {
+            tracing::warn!(%txid, rate = %bump.rate, "no confirmed coin is left that can raise a fee: send one to the validator's script");
+            return Ok(());
         };
         let [parent, funding] = child.sighashes();
         let signatures = self
@@ -752,4 +707,16 @@ impl Posting {
         }
         Ok(())
     }
+}
+
+/// Confirmed coins of a script that can be spent.
+fn confirmed(bitcoind: &Bitcoind, script: &ScriptBuf) -> Result<Vec<Coin>, BitcoindError> {
+    let unspent = bitcoind.unspent(script)?.into_iter();
+    Ok(unspent
+        .filter(|coin| !coin.immature)
+        .map(|coin| Coin {
+            outpoint: coin.outpoint,
+            txout: coin.txout,
+        })
+        .collect())
 }
