@@ -439,7 +439,11 @@ impl Posting {
                         tracing::warn!(%error, "bitcoin did not take a transaction");
                     }
                 }
-                Effect::Bump(bump) => self.bump(&bump)?,
+                Effect::Bump(bump) => {
+                    if !self.bump(&bump) {
+                        self.poster.not_bumped(&bump);
+                    }
+                }
             }
         }
         Ok(())
@@ -683,29 +687,37 @@ impl Posting {
         }
     }
 
-    /// A child of the transaction's change and one confirmed coin.
-    fn bump(&mut self, bump: &Bump) -> Result<(), LookError> {
+    /// A child of the transaction's change and one confirmed coin. Gives whether bitcoind has it.
+    fn bump(&mut self, bump: &Bump) -> bool {
         let Some(change) = self.script() else {
-            return Ok(());
+            return false;
         };
         let txid = bump.transaction.compute_txid();
         let posted = &self.poster.record().posted;
         let coins = || confirmed(&self.bitcoind, &change);
-        let Some(child) = self.bumps.child(bump, &change, posted, coins)? else {
-            tracing::warn!(%txid, rate = %bump.rate, "no confirmed coin is left that can raise a fee: send one to the validator's script");
-            return Ok(());
+        let child = match self.bumps.child(bump, &change, posted, coins) {
+            Ok(Some(child)) => child,
+            Ok(None) => {
+                tracing::warn!(%txid, rate = %bump.rate, "no confirmed coin is left that can raise a fee: send one to the validator's script");
+                return false;
+            }
+            Err(error) => {
+                tracing::warn!(%error, %txid, "a fee is not raised yet");
+                return false;
+            }
         };
         let [parent, funding] = child.sighashes();
         let signatures = self
             .sign_coins(&[parent, funding])
             .and_then(|list| list.try_into().ok());
         let Some(signatures): Option<[schnorr::Signature; 2]> = signatures else {
-            return Ok(());
+            return false;
         };
-        if let Err(error) = self.bitcoind.send(&[child.finalize(signatures)]) {
+        let sent = self.bitcoind.send(&[child.finalize(signatures)]);
+        if let Err(error) = &sent {
             tracing::warn!(%error, %txid, "bitcoin did not take a bump");
         }
-        Ok(())
+        sent.is_ok()
     }
 }
 

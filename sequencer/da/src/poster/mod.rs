@@ -162,7 +162,7 @@ pub enum Effect {
     Persist(Record),
     /// Send transactions, parents first. That they are known already, or their place is taken, is no fault.
     Send(Vec<Transaction>),
-    /// Raise a transaction's fee.
+    /// Raise a transaction's fee; if that does not come about, answer with [`Poster::not_bumped`].
     Bump(Bump),
 }
 
@@ -260,6 +260,17 @@ impl Poster {
     pub fn not_proposed(&mut self, order: &Order) {
         if matches!(&self.stage, Stage::Proposing(current) if current == order) {
             self.stage = Stage::Idle;
+        }
+    }
+
+    /// A bump did not go out: there was no coin, or bitcoind did not take it. It is asked for again when its transaction has waited
+    /// as long once more.
+    pub fn not_bumped(&mut self, bump: &Bump) {
+        let txid = bump.transaction.compute_txid();
+        let mut posted = self.record.posted.iter();
+        let its = posted.find(|posted| posted.txids().any(|other| other == txid));
+        if let (Some((_, paid)), Some(posted)) = (self.waiting.get_mut(&txid), its) {
+            *paid = posted.rate;
         }
     }
 

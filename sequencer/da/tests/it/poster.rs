@@ -8,7 +8,7 @@ use bridge::SatPerVbyte;
 use l2_block::{Block, Header};
 use l2_da::connector::{BatchConnector, Path};
 use l2_da::derive::{GIVE_UP, Link};
-use l2_da::poster::{Effect, Job, Order, Poster, Record, Standing, Terms, View};
+use l2_da::poster::{Bump, Effect, Job, Order, Poster, Record, Standing, Terms, View};
 use l2_da::proposal::{Plan, Proposal};
 use l2_da::transactions::Coin;
 
@@ -119,6 +119,14 @@ fn sent(effects: &[Effect]) -> Vec<Txid> {
         _ => None,
     });
     sent.flatten().map(Transaction::compute_txid).collect()
+}
+
+fn bumps(effects: &[Effect]) -> Vec<Bump> {
+    let bumps = effects.iter().filter_map(|effect| match effect {
+        Effect::Bump(bump) => Some(bump.clone()),
+        _ => None,
+    });
+    bumps.collect()
 }
 
 /// A poster that has just sent its batch, and that batch.
@@ -515,11 +523,8 @@ fn what_waits_is_bumped_up_to_the_cap() {
         panic!("expected two transactions");
     };
     let bumps = |effects: &[Effect]| -> Vec<(Txid, usize, u32)> {
-        let bumps = effects.iter().filter_map(|effect| match effect {
-            Effect::Bump(bump) => Some((bump.transaction.compute_txid(), bump.handle, bump.rate.get())),
-            _ => None,
-        });
-        bumps.collect()
+        let bump = |bump: Bump| (bump.transaction.compute_txid(), bump.handle, bump.rate.get());
+        bumps(effects).into_iter().map(bump).collect()
     };
     let mut view = view(0, SINCE + 2);
     view.transactions = BTreeMap::from([(commit, Standing::Mempool), (reveal, Standing::Mempool)]);
@@ -543,4 +548,41 @@ fn what_waits_is_bumped_up_to_the_cap() {
         view.height += 1;
         assert!(bumps(&poster.tick(&view)).is_empty());
     }
+}
+
+#[test]
+fn a_bump_that_did_not_go_out_is_asked_for_again() {
+    let (mut poster, job, _) = posted(&[b"data"]);
+    let [commit, reveal] = txids(&job)[..] else {
+        panic!("expected two transactions");
+    };
+    let mut view = view(0, SINCE + 2);
+    view.transactions = BTreeMap::from([(commit, Standing::Mempool), (reveal, Standing::Mempool)]);
+    view.rate = rate(10);
+    assert_eq!(bumps(&poster.tick(&view)), []);
+    view.height += 2;
+    let both = bumps(&poster.tick(&view));
+    assert_eq!(both.len(), 2);
+    // The reveal's was sent. There was no coin for the commit's, three times.
+    for _ in 0..3 {
+        poster.not_bumped(&both[0]);
+        view.height += 1;
+        assert_eq!(bumps(&poster.tick(&view)), []);
+        view.height += 1;
+        assert_eq!(bumps(&poster.tick(&view)), both[..1]);
+    }
+    // It was sent at last.
+    view.height += 9;
+    assert_eq!(bumps(&poster.tick(&view)), []);
+    // What fails when the estimate has fallen is no reason to pay more than before.
+    poster.not_bumped(&both[0]);
+    view.rate = job.order.rate;
+    view.height += 9;
+    assert_eq!(bumps(&poster.tick(&view)), []);
+    // Of a transaction that is not ours nothing is noted.
+    let mut other = both[0].clone();
+    other.transaction.output.clear();
+    poster.not_bumped(&other);
+    view.height += 9;
+    assert_eq!(bumps(&poster.tick(&view)), []);
 }
