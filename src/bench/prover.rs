@@ -106,6 +106,73 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
     },
 ];
 
+/// How time and memory grow with a run: SHA-256 in C of about 2^20, 2^22 and 2^24 steps, one proof of each.
+pub(super) const SCALE: &[Measurement] = &[
+    Measurement {
+        name: "scale.2_20.instr_per_s",
+        unit: "instructions/s, a run of about 2^20 steps, one small proof",
+        measure: || of_scale(0, |(per_second, _)| Some(per_second)),
+    },
+    Measurement {
+        name: "scale.2_20.peak_bytes",
+        unit: "bytes of memory at most in it",
+        measure: || of_scale(0, |(_, peak)| peak),
+    },
+    Measurement {
+        name: "scale.2_22.instr_per_s",
+        unit: "instructions/s, a run of about 2^22 steps, one small proof",
+        measure: || of_scale(1, |(per_second, _)| Some(per_second)),
+    },
+    Measurement {
+        name: "scale.2_22.peak_bytes",
+        unit: "bytes of memory at most in it",
+        measure: || of_scale(1, |(_, peak)| peak),
+    },
+    Measurement {
+        name: "scale.2_24.instr_per_s",
+        unit: "instructions/s, a run of about 2^24 steps, one small proof",
+        measure: || of_scale(2, |(per_second, _)| Some(per_second)),
+    },
+    Measurement {
+        name: "scale.2_24.peak_bytes",
+        unit: "bytes of memory at most in it",
+        measure: || of_scale(2, |(_, peak)| peak),
+    },
+];
+
+/// Claims of [`SCALE`]: a hash takes 3,840 steps.
+const SCALES: [&[u32]; 3] = [
+    &[273, 0, 0, 0, 0, 0, 0, 0, 0],
+    &[1092, 0, 0, 0, 0, 0, 0, 0, 0],
+    &[4369, 0, 0, 0, 0, 0, 0, 0, 0],
+];
+
+/// Instructions a second and peak memory of each of [`SCALES`] that was proven.
+static SCALED: Mutex<[Option<(f64, Option<f64>)>; SCALES.len()]> = Mutex::new([None; SCALES.len()]);
+
+fn of_scale(which: usize, figure: fn((f64, Option<f64>)) -> Option<f64>) -> anyhow::Result<Measured> {
+    let mut scaled = SCALED.lock().unwrap_or_else(PoisonError::into_inner);
+    let seen = match scaled[which] {
+        Some(seen) => seen,
+        None => {
+            let program = Program {
+                claim: SCALES[which],
+                ..C
+            };
+            let runs = runs_up_to(1, program, Mode::Compressed)?;
+            let seen = (
+                runs.steps as f64 / runs.seconds,
+                runs.peak.map(|bytes| bytes as f64),
+            );
+            *scaled[which].insert(seen)
+        }
+    };
+    Ok(figure(seen).map_or_else(
+        || Measured::Skipped("the system does not tell".to_owned()),
+        Measured::Number,
+    ))
+}
+
 /// A program and a claim that is long to check (and false, which only the last steps notice).
 #[derive(Clone, Copy)]
 struct Program {
@@ -118,6 +185,8 @@ struct Runs {
     steps: u64,
     /// The median.
     seconds: f64,
+    /// Most memory in any of them.
+    peak: Option<u64>,
 }
 
 /// What the proofs so far have left.
@@ -142,6 +211,11 @@ fn speed(program: Program, mode: Mode) -> anyhow::Result<Measured> {
 }
 
 fn runs(program: Program, mode: Mode) -> anyhow::Result<Runs> {
+    runs_up_to(RUNS, program, mode)
+}
+
+/// Up to `most` runs.
+fn runs_up_to(most: usize, program: Program, mode: Mode) -> anyhow::Result<Runs> {
     let folder = crate::zkvm::cache_folder();
     if mode == Mode::Compressed {
         // The circuits are built once a release, not once a proof.
@@ -156,14 +230,16 @@ fn runs(program: Program, mode: Mode) -> anyhow::Result<Runs> {
     let begin = Instant::now();
     let mut seconds = Vec::new();
     let mut steps = 0;
-    while seconds.is_empty() || (seconds.len() < RUNS && begin.elapsed() < BUDGET) {
+    let mut peak = None;
+    while seconds.is_empty() || (seconds.len() < most && begin.elapsed() < BUDGET) {
         reset_peak();
         let start = Instant::now();
         let proof = prover.prove()?;
         seconds.push(start.elapsed().as_secs_f64());
         steps = proof.statement.steps;
         let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.peak = seen.peak.max(peak_bytes());
+        peak = peak.max(peak_bytes());
+        seen.peak = seen.peak.max(peak);
         if mode == Mode::Compressed {
             seen.compressed = Some(look(&prover, program, &proof)?);
         } else if seen.core.is_none_or(|(longest, _)| longest <= steps) {
@@ -174,6 +250,7 @@ fn runs(program: Program, mode: Mode) -> anyhow::Result<Runs> {
     Ok(Runs {
         steps,
         seconds: seconds[seconds.len() / 2],
+        peak,
     })
 }
 

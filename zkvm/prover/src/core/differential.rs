@@ -330,7 +330,7 @@ fn random_programs_are_proven_as_emulated() {
 #[test]
 #[ignore = "an hour; make nightly"]
 fn a_thousand_random_programs_are_proven_as_emulated() {
-    let cases = cases(4000, 1000);
+    let cases = cases(6000, 1000);
     cases.iter().for_each(Case::prove);
     cases
         .iter()
