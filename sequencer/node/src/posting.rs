@@ -732,3 +732,6 @@ fn confirmed(bitcoind: &Bitcoind, script: &ScriptBuf) -> Result<Vec<Coin>, Bitco
         })
         .collect())
 }
+
+#[cfg(test)]
+mod tests;
