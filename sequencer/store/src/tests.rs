@@ -39,7 +39,7 @@ fn genesis() -> Genesis {
             origin_lag: 100,
             max_drift_ms: 1 << 39,
             confirmations: 6,
-            connector_fallback: 144,
+            connector_fallback: 72,
         },
         validators: vec![Validator {
             key: B256::repeat_byte(2),
