@@ -147,10 +147,13 @@ const SCALES: [&[u32]; 3] = [
     &[4369, 0, 0, 0, 0, 0, 0, 0, 0],
 ];
 
-/// Instructions a second and peak memory of each of [`SCALES`] that was proven.
-static SCALED: Mutex<[Option<(f64, Option<f64>)>; SCALES.len()]> = Mutex::new([None; SCALES.len()]);
+/// Instructions a second, and peak memory if the system tells.
+type Scaled = (f64, Option<f64>);
 
-fn of_scale(which: usize, figure: fn((f64, Option<f64>)) -> Option<f64>) -> anyhow::Result<Measured> {
+/// Those of [`SCALES`] that were proven.
+static SCALED: Mutex<[Option<Scaled>; SCALES.len()]> = Mutex::new([None; SCALES.len()]);
+
+fn of_scale(which: usize, figure: fn(Scaled) -> Option<f64>) -> anyhow::Result<Measured> {
     let mut scaled = SCALED.lock().unwrap_or_else(PoisonError::into_inner);
     let seen = match scaled[which] {
         Some(seen) => seen,
