@@ -46,6 +46,8 @@ struct Case {
     statement: Statement,
     /// Of the step that ends the run.
     class: StepClass,
+    /// The run comes to the comparison of its state with the claim; some exit before.
+    compares: bool,
 }
 
 /// The random program of `seed` between code that brings about its state and code that checks the state it leaves; also
@@ -160,10 +162,9 @@ fn saved(program: &Program, inputs: &Inputs, check: u32) -> Option<Vec<u32>> {
 /// The program of `seed` with the claim that it makes true, if its run ends and lacks no preimage.
 fn case(seed: u64) -> Option<Case> {
     let (program, check) = vouching(seed)?;
-    let inputs = match saved(&program, &with_claim(&[]), check) {
-        Some(words) => with_claim(&words),
-        None => with_claim(&[]),
-    };
+    let saved = saved(&program, &with_claim(&[]), check);
+    let compares = saved.is_some();
+    let inputs = with_claim(&saved.unwrap_or_default());
     let mut machine = Machine::new(program.clone(), inputs.clone());
     let Ok(Stop::Ended(status)) = machine.run(LIMIT, &mut Silent) else {
         return None;
@@ -183,6 +184,7 @@ fn case(seed: u64) -> Option<Case> {
         inputs,
         statement: Statement { claim, status, steps },
         class,
+        compares,
     })
 }
 
@@ -243,7 +245,7 @@ impl Case {
 
     /// The same program on a claim that differs in one word of the state: it must end otherwise, and be proven to.
     fn contradicted(&self) -> Option<Self> {
-        if self.statement.status != Status::Accepted {
+        if !self.compares || self.statement.status != Status::Accepted {
             return None;
         }
         let mut words = self.inputs.claim.words()[READ.len()..].to_vec();
@@ -263,6 +265,7 @@ impl Case {
             },
             inputs,
             class: StepClass::TrapTaken,
+            compares: true,
         })
     }
 }
@@ -328,13 +331,10 @@ fn random_programs_are_proven_as_emulated() {
 }
 
 #[test]
-#[ignore = "an hour; make nightly"]
+#[ignore = "a quarter of an hour; make nightly"]
 fn a_thousand_random_programs_are_proven_as_emulated() {
     let cases = cases(6000, 1000);
-    cases.iter().for_each(Case::prove);
-    cases
-        .iter()
-        .filter_map(Case::contradicted)
-        .take(50)
-        .for_each(|case| case.prove());
+    let contradicted: Vec<Case> = cases.iter().filter_map(Case::contradicted).take(50).collect();
+    assert_eq!(contradicted.len(), 50);
+    cases.iter().chain(&contradicted).for_each(Case::prove);
 }
