@@ -10,7 +10,7 @@ use zkvm_verifier::proof::D;
 
 use super::C;
 use crate::kernel::lanes::Lanes;
-use crate::kernel::{BEST, dispatched};
+use crate::kernel::{BEST, InstructionSet, dispatched};
 
 /// Rows of a task.
 pub(super) const ROWS: usize = 1 << 8;
@@ -45,6 +45,16 @@ impl<'a> Factors<'a> {
     /// The products of numerators and of denominators at the points `xs`: product c of point i at c times the number of
     /// points, plus i.
     pub(super) fn evaluate(&self, xs: &[F], wires: &[&[F]], sigmas: &[&[F]]) -> [Vec<F>; 2] {
+        self.evaluate_on(*BEST, xs, wires, sigmas)
+    }
+
+    pub(super) fn evaluate_on(
+        &self,
+        set: InstructionSet,
+        xs: &[F],
+        wires: &[&[F]],
+        sigmas: &[&[F]],
+    ) -> [Vec<F>; 2] {
         let routed = self.common.config.num_routed_wires;
         let wires = &wires[..routed];
         let columns = [xs]
@@ -61,7 +71,7 @@ impl<'a> Factors<'a> {
             "columns of one length"
         );
         let [mut numerators, mut denominators] = [(); 2].map(|()| vec![F::ZERO; self.products() * xs.len()]);
-        products_on(*BEST, self, xs, wires, sigmas, &mut numerators, &mut denominators);
+        products_on(set, self, xs, wires, sigmas, &mut numerators, &mut denominators);
         [numerators, denominators]
     }
 }

@@ -10,7 +10,9 @@ use plonky2::plonk::prover::prove_with_partition_witness;
 use plonky2::util::timing::TimingTree;
 use zkvm_air::F;
 
+use super::permutation::Factors;
 use super::{C, CircuitProver, D};
+use crate::kernel::available;
 
 fn config(challenges: usize) -> CircuitConfig {
     let mut config = CircuitConfig::standard_recursion_config();
@@ -161,5 +163,39 @@ fn other_circuits_are_refused() {
             .err()
             .expect("no plain circuit");
         assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+#[test]
+fn products_are_the_same_on_every_instruction_set() {
+    let (data, _) = hashing(1, 1);
+    let common = &data.common;
+    let (beta, gamma) = (F::rand(), F::rand());
+    let factors = Factors::new(common, beta, gamma);
+    // Fewer rows than a vector has lanes, and some that are left over.
+    for rows in [1, 7, 8, 29] {
+        let routed = common.config.num_routed_wires;
+        let [xs, wires, sigmas] = [1, common.config.num_wires, routed]
+            .map(|width| (0..width).map(|_| F::rand_vec(rows)).collect::<Vec<_>>());
+        let factor = |row: usize, wire: usize, by: F| wires[wire][row] + beta * by + gamma;
+        let expected = |by: &dyn Fn(usize, usize) -> F| -> Vec<F> {
+            let chunk = |c: usize| 8 * c..routed.min(8 * c + 8);
+            (0..factors.products() * rows)
+                .map(|at| (at / rows, at % rows))
+                .map(|(c, row)| chunk(c).map(|wire| factor(row, wire, by(row, wire))).product())
+                .collect()
+        };
+        let numerators = expected(&|row, wire| common.k_is[wire] * xs[0][row]);
+        let denominators = expected(&|row, wire| sigmas[wire][row]);
+        let wires: Vec<&[F]> = wires.iter().map(|c| &c[..]).collect();
+        let sigmas: Vec<&[F]> = sigmas.iter().map(|c| &c[..]).collect();
+        for set in available() {
+            let got = factors.evaluate_on(set, &xs[0], &wires, &sigmas);
+            assert_eq!(
+                got,
+                [numerators.clone(), denominators.clone()],
+                "{set:?}, {rows} rows"
+            );
+        }
     }
 }
