@@ -111,32 +111,32 @@ pub(super) const SCALE: &[Measurement] = &[
     Measurement {
         name: "scale.2_20.instr_per_s",
         unit: "instructions/s, a run of about 2^20 steps, one small proof",
-        measure: || of_scale(0, |(per_second, _)| Some(per_second)),
+        measure: || of_scale(0, Runs::per_second),
     },
     Measurement {
         name: "scale.2_20.peak_bytes",
         unit: "bytes of memory at most in it",
-        measure: || of_scale(0, |(_, peak)| peak),
+        measure: || of_scale(0, |runs| bytes(runs.peak)),
     },
     Measurement {
         name: "scale.2_22.instr_per_s",
         unit: "instructions/s, a run of about 2^22 steps, one small proof",
-        measure: || of_scale(1, |(per_second, _)| Some(per_second)),
+        measure: || of_scale(1, Runs::per_second),
     },
     Measurement {
         name: "scale.2_22.peak_bytes",
         unit: "bytes of memory at most in it",
-        measure: || of_scale(1, |(_, peak)| peak),
+        measure: || of_scale(1, |runs| bytes(runs.peak)),
     },
     Measurement {
         name: "scale.2_24.instr_per_s",
         unit: "instructions/s, a run of about 2^24 steps, one small proof",
-        measure: || of_scale(2, |(per_second, _)| Some(per_second)),
+        measure: || of_scale(2, Runs::per_second),
     },
     Measurement {
         name: "scale.2_24.peak_bytes",
         unit: "bytes of memory at most in it",
-        measure: || of_scale(2, |(_, peak)| peak),
+        measure: || of_scale(2, |runs| bytes(runs.peak)),
     },
 ];
 
@@ -147,33 +147,22 @@ const SCALES: [&[u32]; 3] = [
     &[4369, 0, 0, 0, 0, 0, 0, 0, 0],
 ];
 
-/// Instructions a second, and peak memory if the system tells.
-type Scaled = (f64, Option<f64>);
-
 /// Those of [`SCALES`] that were proven.
-static SCALED: Mutex<[Option<Scaled>; SCALES.len()]> = Mutex::new([None; SCALES.len()]);
+static SCALED: Mutex<[Option<Runs>; SCALES.len()]> = Mutex::new([None; SCALES.len()]);
 
-fn of_scale(which: usize, figure: fn(Scaled) -> Option<f64>) -> anyhow::Result<Measured> {
+fn of_scale(which: usize, figure: fn(&Runs) -> Measured) -> anyhow::Result<Measured> {
     let mut scaled = SCALED.lock().unwrap_or_else(PoisonError::into_inner);
-    let seen = match scaled[which] {
-        Some(seen) => seen,
+    let runs = match scaled[which] {
+        Some(runs) => runs,
         None => {
             let program = Program {
                 claim: SCALES[which],
                 ..C
             };
-            let runs = runs_up_to(1, program, Mode::Compressed)?;
-            let seen = (
-                runs.steps as f64 / runs.seconds,
-                runs.peak.map(|bytes| bytes as f64),
-            );
-            *scaled[which].insert(seen)
+            *scaled[which].insert(runs_up_to(1, program, Mode::Compressed)?)
         }
     };
-    Ok(figure(seen).map_or_else(
-        || Measured::Skipped("the system does not tell".to_owned()),
-        Measured::Number,
-    ))
+    Ok(figure(&runs))
 }
 
 /// A program and a claim that is long to check (and false, which only the last steps notice).
@@ -184,12 +173,20 @@ struct Program {
 }
 
 /// The runs of one program.
+#[derive(Clone, Copy)]
 struct Runs {
     steps: u64,
     /// The median.
     seconds: f64,
     /// Most memory in any of them.
     peak: Option<u64>,
+}
+
+impl Runs {
+    /// Instructions a second.
+    fn per_second(&self) -> Measured {
+        Measured::Number(self.steps as f64 / self.seconds)
+    }
 }
 
 /// What the proofs so far have left.
@@ -209,8 +206,7 @@ static SEEN: Mutex<Seen> = Mutex::new(Seen {
 });
 
 fn speed(program: Program, mode: Mode) -> anyhow::Result<Measured> {
-    let runs = runs(program, mode)?;
-    Ok(Measured::Number(runs.steps as f64 / runs.seconds))
+    runs(program, mode).map(|runs| runs.per_second())
 }
 
 fn runs(program: Program, mode: Mode) -> anyhow::Result<Runs> {
@@ -308,10 +304,14 @@ fn peak() -> anyhow::Result<Measured> {
     if seen().is_none() {
         runs(C, Mode::Core)?;
     }
-    Ok(match seen() {
+    Ok(bytes(seen()))
+}
+
+fn bytes(known: Option<u64>) -> Measured {
+    match known {
         Some(bytes) => Measured::Number(bytes as f64),
         None => Measured::Skipped("the system does not tell".to_owned()),
-    })
+    }
 }
 
 /// Starts the count of peak memory again; where that cannot be done, it stays that of the whole process.

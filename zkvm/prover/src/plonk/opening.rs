@@ -13,7 +13,7 @@ use zkvm_verifier::proof::{D, Fri};
 
 use super::{Oracles, to_fri};
 use crate::stark::Commitment;
-use crate::stark::combine::{Column, Denominators, combination, first_points};
+use crate::stark::combine::{Column, Denominators, combination, first_points, reduced};
 use crate::stark::fri::{self, Padding};
 
 pub(super) fn open(
@@ -59,10 +59,7 @@ pub(super) fn open(
     challenger.observe_openings(&values);
 
     let alpha = challenger.get_extension_challenge::<D>();
-    let reduced = [0, 1].map(|batch: usize| {
-        let values = values.batches[batch].values.iter().rev();
-        values.fold(E::ZERO, |sum, &value| sum * alpha + value)
-    });
+    let reduced = [0, 1].map(|batch: usize| reduced(&values.batches[batch].values, alpha));
     let composition = compose([&all, zs], alpha, reduced, denominators);
     let fri = fri::prove(
         composition,

@@ -2,6 +2,8 @@
 //!
 //! Row x has a factor n_j / d_j for each routed wire j: n_j = w_j + beta k_j x + gamma, d_j = w_j + beta sigma_j(x) + gamma.
 
+use core::ops::Range;
+
 use plonky2::field::types::Field;
 use plonky2::plonk::circuit_data::{CircuitData, CommonCircuitData};
 use rayon::prelude::*;
@@ -26,6 +28,15 @@ pub(super) struct Factors<'a> {
     common: &'a CommonCircuitData<F, D>,
 }
 
+/// What the factors are made from, in some rows.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) xs: &'a [F],
+    /// Routed wires come first.
+    pub(super) wires: &'a [&'a [F]],
+    pub(super) sigmas: &'a [&'a [F]],
+}
+
 impl<'a> Factors<'a> {
     pub(super) fn new(common: &'a CommonCircuitData<F, D>, beta: F, gamma: F) -> Self {
         Self {
@@ -42,60 +53,50 @@ impl<'a> Factors<'a> {
         self.common.num_partial_products + 1
     }
 
-    /// The products of numerators and of denominators at the points `xs`: product c of point i at c times the number of
-    /// points, plus i.
-    pub(super) fn evaluate(&self, xs: &[F], wires: &[&[F]], sigmas: &[&[F]]) -> [Vec<F>; 2] {
-        self.evaluate_on(*BEST, xs, wires, sigmas)
+    /// The products of numerators and of denominators: product c of row i at c times the number of rows, plus i.
+    pub(super) fn evaluate(&self, columns: Columns<'_>) -> [Vec<F>; 2] {
+        self.evaluate_on(*BEST, columns)
     }
 
-    pub(super) fn evaluate_on(
-        &self,
-        set: InstructionSet,
-        xs: &[F],
-        wires: &[&[F]],
-        sigmas: &[&[F]],
-    ) -> [Vec<F>; 2] {
+    pub(super) fn evaluate_on(&self, set: InstructionSet, columns: Columns<'_>) -> [Vec<F>; 2] {
         let routed = self.common.config.num_routed_wires;
+        let Columns { xs, wires, sigmas } = columns;
         let wires = &wires[..routed];
-        let columns = [xs]
-            .into_iter()
-            .chain(wires.iter().copied())
-            .chain(sigmas.iter().copied());
         assert!(
             self.scaled.len() == routed
                 && sigmas.len() == routed
                 && routed.div_ceil(self.chunk) == self.products()
         );
         assert!(
-            columns.into_iter().all(|column| column.len() == xs.len()),
+            wires.iter().chain(sigmas).all(|column| column.len() == xs.len()),
             "columns of one length"
         );
         let [mut numerators, mut denominators] = [(); 2].map(|()| vec![F::ZERO; self.products() * xs.len()]);
-        products_on(set, self, xs, wires, sigmas, &mut numerators, &mut denominators);
+        let columns = Columns { xs, wires, sigmas };
+        products_on(set, self, columns, &mut numerators, &mut denominators);
         [numerators, denominators]
     }
 }
 
 /// # Safety
-/// The processor has `V`'s instruction set; all columns have the length of `xs`, and the products their number times it.
+/// The processor has `V`'s instruction set; there are wires and sigmas of the routed wires only, all have the length of `xs`,
+/// and the products their number times it.
 #[inline(always)]
 unsafe fn products_with<V: Lanes>(
     factors: &Factors<'_>,
-    xs: &[F],
-    wires: &[&[F]],
-    sigmas: &[&[F]],
+    columns: Columns<'_>,
     numerators: &mut [F],
     denominators: &mut [F],
 ) {
-    let rows = xs.len();
+    let rows = columns.xs.len();
     let whole = rows - rows % V::WIDTH;
     // SAFETY: the caller's; all offsets are below the columns' lengths.
     unsafe {
         for i in (0..whole).step_by(V::WIDTH) {
-            products_at::<V>(factors, i, xs, wires, sigmas, numerators, denominators);
+            products_at::<V>(factors, i, columns, numerators, denominators);
         }
         for i in whole..rows {
-            products_at::<u64>(factors, i, xs, wires, sigmas, numerators, denominators);
+            products_at::<u64>(factors, i, columns, numerators, denominators);
         }
     }
 }
@@ -106,9 +107,7 @@ unsafe fn products_with<V: Lanes>(
 unsafe fn products_at<V: Lanes>(
     factors: &Factors<'_>,
     i: usize,
-    xs: &[F],
-    wires: &[&[F]],
-    sigmas: &[&[F]],
+    Columns { xs, wires, sigmas }: Columns<'_>,
     numerators: &mut [F],
     denominators: &mut [F],
 ) {
@@ -135,9 +134,7 @@ unsafe fn products_at<V: Lanes>(
 dispatched! {
     fn products_on(
         factors: &Factors<'_>,
-        xs: &[F],
-        wires: &[&[F]],
-        sigmas: &[&[F]],
+        columns: Columns<'_>,
         numerators: &mut [F],
         denominators: &mut [F]
     ) = products_with
@@ -161,11 +158,11 @@ pub(super) fn columns(
             .into_par_iter()
             .flat_map_iter(|task| {
                 let range = task * ROWS..xs.len().min((task + 1) * ROWS);
-                let [numerators, denominators] = factors.evaluate(
-                    &xs[range.clone()],
-                    &part_of(wires, &range),
-                    &part_of(&sigmas, &range),
-                );
+                let [numerators, denominators] = factors.evaluate(Columns {
+                    xs: &xs[range.clone()],
+                    wires: &rows_of(wires, &range),
+                    sigmas: &rows_of(&sigmas, &range),
+                });
                 let inverses = F::batch_multiplicative_inverse(&denominators);
                 let rows = range.len();
                 (0..rows * count).map(move |k| {
@@ -193,8 +190,9 @@ pub(super) fn columns(
     zs
 }
 
-fn part_of<'a>(columns: &'a [Vec<F>], range: &core::ops::Range<usize>) -> Vec<&'a [F]> {
-    columns.iter().map(|c| &c[range.clone()]).collect()
+/// Rows `range` of `columns`.
+pub(super) fn rows_of<'a>(columns: &'a [impl AsRef<[F]>], range: &Range<usize>) -> Vec<&'a [F]> {
+    columns.iter().map(|c| &c.as_ref()[range.clone()]).collect()
 }
 
 /// Columns of rows.

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use zkvm_air::F;
 use zkvm_verifier::proof::D;
 
-use super::permutation::{Factors, ROWS};
+use super::permutation::{Columns, Factors, ROWS, rows_of};
 use super::{Challenges, Oracles};
 use crate::kernel::slice::{self, WithConstant};
 use crate::stark::Domain;
@@ -125,6 +125,7 @@ impl<'a> Context<'a> {
             oracles.wires.part(part),
             oracles.products.part(part),
         );
+        let scale = vanishing.inverse();
         let count = self.factors.len();
         // The next Z of the last row is the first row's.
         let next: Vec<Vec<F>> = products[..count]
@@ -138,12 +139,12 @@ impl<'a> Context<'a> {
                 let block = Block {
                     xs: &xs[range.clone()],
                     first: &first[range.clone()],
-                    fixed: fixed.iter().map(|c| &c[range.clone()]).collect(),
-                    wires: wires.iter().map(|c| &c[range.clone()]).collect(),
-                    products: products.iter().map(|c| &c[range.clone()]).collect(),
-                    next: next.iter().map(|c| &c[range.clone()]).collect(),
+                    fixed: rows_of(&fixed, &range),
+                    wires: rows_of(&wires, &range),
+                    products: rows_of(&products, &range),
+                    next: rows_of(&next, &range),
                 };
-                self.on_block(&block, vanishing.inverse())
+                self.on_block(&block, scale)
             })
             .collect();
         (0..count)
@@ -184,7 +185,11 @@ impl<'a> Context<'a> {
     fn products(&self, block: &Block<'_>, sigmas: &[&[F]], challenge: usize, terms: &mut Vec<Vec<F>>) {
         let rows = block.xs.len();
         let factors = &self.factors[challenge];
-        let [numerators, denominators] = factors.evaluate(block.xs, &block.wires, sigmas);
+        let [numerators, denominators] = factors.evaluate(Columns {
+            xs: block.xs,
+            wires: &block.wires,
+            sigmas,
+        });
         let partials = factors.products() - 1;
         let partials = &block.products[self.factors.len() + challenge * partials..][..partials];
         let before = [block.products[challenge]]

@@ -10,7 +10,7 @@ use plonky2::plonk::prover::prove_with_partition_witness;
 use plonky2::util::timing::TimingTree;
 use zkvm_air::F;
 
-use super::permutation::Factors;
+use super::permutation::{Columns, Factors};
 use super::{C, CircuitProver, D};
 use crate::kernel::available;
 
@@ -190,7 +190,14 @@ fn products_are_the_same_on_every_instruction_set() {
         let wires: Vec<&[F]> = wires.iter().map(|c| &c[..]).collect();
         let sigmas: Vec<&[F]> = sigmas.iter().map(|c| &c[..]).collect();
         for set in available() {
-            let got = factors.evaluate_on(set, &xs[0], &wires, &sigmas);
+            let got = factors.evaluate_on(
+                set,
+                Columns {
+                    xs: &xs[0],
+                    wires: &wires,
+                    sigmas: &sigmas,
+                },
+            );
             assert_eq!(
                 got,
                 [numerators.clone(), denominators.clone()],

@@ -47,7 +47,7 @@ impl Plan<'_> {
 
 /// The circuit of a table.
 pub(crate) struct LeafCircuit {
-    pub(crate) circuit: CircuitProver,
+    circuit: CircuitProver,
     targets: LeafTargets,
     table: Table,
     params: Params,
@@ -143,7 +143,7 @@ impl LeafCircuit {
 
 /// The fold circuit.
 pub(crate) struct FoldCircuit {
-    pub(crate) circuit: CircuitProver,
+    circuit: CircuitProver,
     /// Stands for the accumulator before the first shard.
     pub(crate) start: Proof,
     keys: LeafKeys,

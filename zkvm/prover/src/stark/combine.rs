@@ -113,6 +113,14 @@ pub(crate) fn combination(columns: &[&[F]], first: E, ratio: E) -> Column {
     out
 }
 
+/// Σ `ratio`^j value_j.
+pub(crate) fn reduced(values: &[E], ratio: E) -> E {
+    values
+        .iter()
+        .rev()
+        .fold(E::ZERO, |sum, &value| sum * ratio + value)
+}
+
 /// `out` = Σ weight_j part_j by components.
 pub(crate) fn weighted_sum(parts: &[&[F]], weights: &[[F; 2]], out0: &mut [F], out1: &mut [F]) {
     let rows = out0.len();

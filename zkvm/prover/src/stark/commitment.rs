@@ -201,11 +201,15 @@ impl Commitment {
 
     /// Leaf `index` and its path.
     pub(super) fn open(&self, index: usize) -> (Vec<F>, MerkleProof<F, PoseidonHash>) {
+        let rate_bits = self
+            .columns
+            .first()
+            .map_or(0, |parts| parts.len().trailing_zeros());
+        let part = reverse(index >> self.log, rate_bits as usize);
         let row = reverse(index & ((1 << self.log) - 1), self.log);
-        let cell = |parts: &Parts| {
-            let rate_bits = parts.len().trailing_zeros() as usize;
-            parts[reverse(index >> self.log, rate_bits)][row]
-        };
-        (self.columns.iter().map(cell).collect(), self.tree.prove(index))
+        (
+            self.columns.iter().map(|parts| parts[part][row]).collect(),
+            self.tree.prove(index),
+        )
     }
 }

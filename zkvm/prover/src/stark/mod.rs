@@ -28,7 +28,7 @@ use zkvm_verifier::shard::Point;
 use zkvm_verifier::transcript::{ShardStart, ShardTranscript};
 use zkvm_verifier::{Openings, Params, ShardProof};
 
-use combine::{Denominators, combination, first_points};
+use combine::{Denominators, combination, first_points, reduced};
 pub use commitment::{Commitment, Domain};
 use fri::Padding;
 pub use pin::pin;
@@ -255,13 +255,7 @@ impl ShardProver {
         // Batch b adds alpha^(…) (F_b(x) - F_b(z_b)) / (x - z_b), where F_b sums its columns with powers of alpha; what
         // came before is shifted by as many powers as the batch has columns.
         let alpha = transcript.challenger().get_extension_challenge::<D>();
-        let reduced = values.batches.iter().map(|batch| {
-            batch
-                .values
-                .iter()
-                .rev()
-                .fold(E::ZERO, |sum, &value| sum * alpha + value)
-        });
+        let reduced = values.batches.iter().map(|batch| reduced(&batch.values, alpha));
         let reduced: Vec<E> = reduced.collect();
         let columns = Opened {
             fixed: &fixed,
