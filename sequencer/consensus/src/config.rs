@@ -81,7 +81,8 @@ pub struct ConsensusConfig {
     pub home: PathBuf,
     /// Timeouts.
     pub timeouts: Timeouts,
-    /// From the start of one height to the start of the next, if agreement is no slower.
+    /// From the start of one height to the start of the next, if agreement is no slower. A node without a validator's key
+    /// does not wait for it.
     pub block_interval: Duration,
 }
 

@@ -362,11 +362,9 @@ impl<A: Application> Driver<A> {
     }
 
     fn params(&self) -> HeightParams<Tapestry> {
-        HeightParams::new(
-            self.next.validators.clone(),
-            self.config.timeouts.linear(),
-            Some(self.config.block_interval),
-        )
+        // Who only follows has no block to hold back: resting after each, it would never make up for a delay.
+        let rest = self.signer.is_some().then_some(self.config.block_interval);
+        HeightParams::new(self.next.validators.clone(), self.config.timeouts.linear(), rest)
     }
 
     /// What is known of a height when a round begins: the candidates of that round, and blocks that came early.

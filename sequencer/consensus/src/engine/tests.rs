@@ -185,6 +185,15 @@ async fn known(driver: &mut Driver<Toy>, height: u64, round: u32) -> Vec<B256> {
     known.into_iter().map(|value| value.value.0).collect()
 }
 
+#[test]
+fn only_who_proposes_rests() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut driver = driver(folder.path());
+    assert_eq!(driver.params().target_time, None);
+    driver.signer = Some(signer(0));
+    assert_eq!(driver.params().target_time, Some(driver.config.block_interval));
+}
+
 const MANY: u8 = 40;
 
 #[tokio::test]

@@ -54,6 +54,11 @@ async fn a_validator_that_runs_twice_is_caught() {
     let mut devnet = Devnet::new(4).await;
     // The same key on two machines, which propose and vote each for itself.
     let twin = devnet.add(Some(3), [0x66; 32]);
+    // Neither rests after a decision. So both open their turns while the others still rest, who then hear both proposals
+    // before either can be decided; and a twin that fell behind does not stay behind for ever and only follow the other.
+    for place in [3, twin] {
+        devnet.nodes[place].config.block_interval = Duration::ZERO;
+    }
     devnet.start_all();
     let proposed_twice = |place: usize| {
         let evidence = devnet.evidence(place);
@@ -86,7 +91,6 @@ async fn a_validator_that_runs_twice_is_caught() {
             assert!(!proves(&other, &devnet.genesis));
         }
     }
-    assert!(devnet.height(twin) <= devnet.height(0) + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
