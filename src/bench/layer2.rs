@@ -2,6 +2,7 @@
 //! steps of a transfer.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,12 @@ use super::{Measured, Measurement};
 const LOAD: Load = Load {
     rate: 1_050,
     duration: Duration::from_secs(120),
+    mine_every: Some(Duration::from_secs(10)),
+};
+/// A longer one.
+const SOAK: Load = Load {
+    duration: Duration::from_secs(900),
+    ..LOAD
 };
 /// Accounts that send.
 const SENDERS: u32 = 40;
@@ -41,15 +48,13 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
     },
     Measurement {
         name: "l2.memory_growth",
-        unit: "resident memory of the sequencers after that load, as a multiple of halfway through it",
-        measure: || {
-            of_devnet(|seen| seen.report.resident_after as f64 / seen.report.resident_half.max(1) as f64)
-        },
+        unit: "memory of the sequencers in the last quarter of that load, as a multiple of the second quarter",
+        measure: || of_devnet(|seen| seen.report.memory_growth()),
     },
     Measurement {
         name: "l2.memory_bytes",
-        unit: "bytes of memory of the four sequencers together after that load",
-        measure: || of_devnet(|seen| seen.report.resident_after as f64),
+        unit: "bytes of memory of the four sequencers together at its end",
+        measure: || of_devnet(|seen| last(&seen.report)),
     },
     Measurement {
         name: "derive.blocks_per_s",
@@ -73,8 +78,41 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
     },
 ];
 
+/// A quarter of an hour of that load.
+pub(super) const LONG: &[Measurement] = &[
+    Measurement {
+        name: "soak.tps",
+        unit: "transfers/s in blocks for a quarter of an hour, devnet of four on this machine",
+        measure: || of_soak(|report| report.tps),
+    },
+    Measurement {
+        name: "soak.block_ms",
+        unit: "milliseconds from block to block under that load",
+        measure: || of_soak(|report| report.block_ms),
+    },
+    Measurement {
+        name: "soak.finality_p50_ms",
+        unit: "milliseconds from a block's time to its commit, median under that load",
+        measure: || of_soak(|report| report.finality_p50_ms),
+    },
+    Measurement {
+        name: "soak.memory_growth",
+        unit: "memory of the sequencers in the last quarter of that load, as a multiple of the second quarter",
+        measure: || of_soak(LoadReport::memory_growth),
+    },
+    Measurement {
+        name: "soak.memory_bytes",
+        unit: "bytes of memory of the four sequencers together at its end",
+        measure: || of_soak(last),
+    },
+];
+
+fn last(report: &LoadReport) -> f64 {
+    report.resident.last().copied().unwrap_or(0) as f64
+}
+
 /// What the devnet showed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Seen {
     report: LoadReport,
     derived: f64,
@@ -91,13 +129,31 @@ fn of_devnet(figure: fn(&Seen) -> f64) -> anyhow::Result<Measured> {
     Ok(Measured::Number(figure(seen)))
 }
 
-async fn run_devnet() -> anyhow::Result<Seen> {
+static SOAKED: Mutex<Option<LoadReport>> = Mutex::new(None);
+
+fn of_soak(figure: fn(&LoadReport) -> f64) -> anyhow::Result<Measured> {
+    let mut soaked = SOAKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let report = match &*soaked {
+        Some(report) => report,
+        None => soaked.insert(tokio::runtime::Runtime::new()?.block_on(async {
+            let (mut net, _) = start().await?;
+            net.load(SOAK).await
+        })?),
+    };
+    Ok(Measured::Number(figure(report)))
+}
+
+async fn start() -> anyhow::Result<(Devnet, PathBuf)> {
     let exe = std::env::current_exe()?;
-    let mut net = Devnet::start(&DevnetOptions {
+    let options = DevnetOptions {
         accounts: SENDERS,
         ..DevnetOptions::new(exe.clone())
-    })
-    .await?;
+    };
+    Ok((Devnet::start(&options).await?, exe))
+}
+
+async fn run_devnet() -> anyhow::Result<Seen> {
+    let (mut net, exe) = start().await?;
     let report = net.load(LOAD).await?;
     // All of it in batches, then rebuilt.
     let agreed = net.sequencers[0].rpc()?.block_number().await?;

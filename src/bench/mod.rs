@@ -21,7 +21,7 @@ use clap::Args;
 /// Options of `bench`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only measurements whose name contains this; `scale` asks for those that are left out otherwise
+    /// Only measurements whose name contains this; `scale` and `soak` ask for those that are left out otherwise
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Where the numbers are written
@@ -57,13 +57,18 @@ const MEASUREMENTS: &[&[Measurement]] = &[
 ];
 
 /// Measurements that take a quarter of an hour: taken only if `--only` begins as their names do.
-const BY_NAME: &[Measurement] = prover::SCALE;
+const BY_NAME: &[&[Measurement]] = &[
+    prover::SCALE,
+    #[cfg(feature = "layer2")]
+    layer2::LONG,
+];
 
 /// The measurements that `only` asks for.
 fn chosen(only: &str) -> Vec<&'static Measurement> {
     let always = MEASUREMENTS.iter().flat_map(|group| group.iter());
     let long = BY_NAME
         .iter()
+        .flat_map(|group| group.iter())
         .filter(|measurement| !only.is_empty() && measurement.name.starts_with(only));
     always
         .filter(|measurement| measurement.name.contains(only))
@@ -188,17 +193,22 @@ mod tests {
     #[test]
     fn long_measurements_are_asked_for_by_name() {
         let names = |only: &str| -> Vec<_> { chosen(only).iter().map(|m| m.name).collect() };
-        assert_eq!(names("scale").len(), BY_NAME.len());
+        assert_eq!(names("scale").len(), prover::SCALE.len());
         assert_eq!(names("scale.2_20").len(), 2);
         assert!(!names("").iter().any(|name| name.starts_with("scale")));
         assert!(!names("instr_per_s").iter().any(|name| name.starts_with("scale")));
+        #[cfg(feature = "layer2")]
+        {
+            assert_eq!(names("soak").len(), layer2::LONG.len());
+            assert!(!names("tps").iter().any(|name| name.starts_with("soak")));
+        }
         assert_eq!(names("prover.peak"), ["prover.peak_bytes"]);
         assert!(names("nothing of the kind").is_empty());
     }
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<_> = [chosen(""), chosen("scale")]
+        let mut names: Vec<_> = [chosen(""), chosen("scale"), chosen("soak")]
             .concat()
             .iter()
             .map(|m| m.name)

@@ -204,6 +204,7 @@ async fn load(options: &Options, net: &mut Devnet, rate: u32) -> anyhow::Result<
         .load(Load {
             rate,
             duration: Duration::from_secs(seconds),
+            mine_every: Some(Duration::from_secs(options.mine)),
         })
         .await?;
     if options.json {
@@ -213,8 +214,7 @@ async fn load(options: &Options, net: &mut Devnet, rate: u32) -> anyhow::Result<
             "tps": report.tps,
             "blockMs": report.block_ms,
             "finalityP50Ms": report.finality_p50_ms,
-            "residentHalf": report.resident_half,
-            "residentAfter": report.resident_after,
+            "resident": report.resident,
         });
         writeln!(stdout(), "{line}")?;
     } else {

@@ -4,8 +4,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use ::bitcoin::Amount;
-use alloy_primitives::{Address, B256, U256};
-use devnet::Devnet;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use devnet::{Devnet, DevnetOptions};
 
 use crate::net::{self, height, reach, same_chain, until};
 
@@ -131,5 +131,62 @@ fn deposits_forced_transactions_and_batches_survive_a_reorganisation_and_rebuild
         let later = height(&net, 0).await.unwrap() + 5;
         reach(&mut net, &[0, 1, 2, 3], later, PATIENCE).await;
         mine_until_safe(&mut net, later).await;
+    });
+}
+
+/// Nobody mines: what sequencers agree on piles up, and Bitcoin could never take it all.
+#[test]
+fn blocks_hold_no_more_than_bitcoin_can_take_and_go_on_when_it_has() {
+    net::run(async {
+        let options = DevnetOptions {
+            max_backlog_mib: 1,
+            ..net::options()
+        };
+        let mut net = Devnet::start(&options).await.unwrap();
+        reach(&mut net, &[0, 1, 2, 3], 2, PATIENCE).await;
+        let (chain_id, first) = (net.genesis.chain_id, net.sequencers[0].rpc().unwrap());
+        let data_fee = async |net: &Devnet| -> U256 {
+            let fee = net.sequencers[1].rpc().unwrap();
+            let fee = fee.call("tapestry_dataFee", &[]).await.unwrap();
+            serde_json::from_value(fee).unwrap()
+        };
+        let cheap = data_fee(&net).await;
+
+        // More than a mebibyte.
+        let count = 11;
+        for nonce in 0..count {
+            let bytes = Bytes::from(vec![nonce as u8; 100_000]);
+            let to = TxKind::Call(Address::repeat_byte(0x51));
+            let large =
+                net.accounts[1].transaction(chain_id, nonce, to, U256::ZERO, bytes, 8_000_000, 1_000_000);
+            first.send(&large).await.unwrap();
+        }
+        until(&mut net, "large transactions", PATIENCE, async |net| {
+            let sender = net.accounts[1].address;
+            for sequencer in &net.sequencers {
+                if sequencer.rpc().unwrap().nonce(sender).await.unwrap() < count {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+        let full = height(&net, 0).await.unwrap();
+        // A byte costs what Bitcoin asks, which is more than the genesis file's floor.
+        assert!(data_fee(&net).await > cheap);
+
+        // It waits, and the chain goes on without it.
+        let to = Address::repeat_byte(0x52);
+        let small = net.accounts[2].transfer(chain_id, 0, to, U256::from(9), 1_000_000_000);
+        let small = first.send(&small).await.unwrap();
+        reach(&mut net, &[0, 1, 2, 3], full + 8, PATIENCE).await;
+        assert_eq!(first.receipt(small).await.unwrap(), None);
+
+        mine_until_safe(&mut net, full).await;
+        until(&mut net, "the small one", PATIENCE, async move |_| {
+            first.receipt(small).await.unwrap().is_some()
+        })
+        .await;
+        same_chain(&mut net).await;
     });
 }

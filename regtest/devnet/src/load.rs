@@ -18,10 +18,12 @@ pub struct Load {
     pub rate: u32,
     /// How long.
     pub duration: Duration,
+    /// From one Bitcoin block to the next meanwhile; none are mined if not given.
+    pub mine_every: Option<Duration>,
 }
 
 /// What became of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoadReport {
     /// Transfers that the nodes took.
     pub sent: u64,
@@ -35,11 +37,29 @@ pub struct LoadReport {
     pub block_ms: f64,
     /// Median milliseconds from a block's time to its commit, as the nodes measured it.
     pub finality_p50_ms: f64,
-    /// Bytes of memory of all sequencers together, when half of the load was sent: caches are full then.
-    pub resident_half: u64,
-    /// The same, after.
-    pub resident_after: u64,
+    /// Bytes of memory of all sequencers together, at equal distances in time from the first transfer to the last.
+    pub resident: Vec<u64>,
 }
+
+impl LoadReport {
+    /// Memory in the last quarter of the load, as a multiple of that in the second: means, since it goes up and down as tables
+    /// are flushed and merged. Caches fill in the first quarter. 1 if there are fewer than four values.
+    #[must_use]
+    pub fn memory_growth(&self) -> f64 {
+        let quarter = self.resident.len() / 4;
+        if quarter == 0 {
+            return 1.0;
+        }
+        let mean = |from: usize| {
+            let quarter = self.resident.get(from..from + quarter).unwrap_or_default();
+            quarter.iter().sum::<u64>() as f64 / quarter.len() as f64
+        };
+        mean(self.resident.len() - quarter) / mean(quarter)
+    }
+}
+
+/// How often memory is looked at during a load.
+const SAMPLES: usize = 40;
 
 /// Transfers in one request.
 const BATCH: usize = 50;
@@ -66,15 +86,20 @@ impl Devnet {
         let total = u64::from(load.rate) * load.duration.as_secs();
         // Signed before the clock starts: what is measured is the nodes.
         let chunks = self.signed(total, &mut nonces);
-        let (half, mut resident_half) = (chunks.len() / 2, 0);
+        let (count, mut resident) = (chunks.len(), Vec::new());
         let start = Instant::now();
+        let mut mined = start;
         let mut tasks = Vec::new();
         let mut due = Duration::ZERO;
         for (i, chunk) in chunks.into_iter().enumerate() {
             let wait = due.saturating_sub(start.elapsed());
             tokio::time::sleep(wait).await;
-            if i == half {
-                resident_half = self.resident();
+            if i * SAMPLES / count >= resident.len() {
+                resident.push(self.resident());
+            }
+            if load.mine_every.is_some_and(|every| mined.elapsed() >= every) {
+                self.mine(1)?;
+                mined = Instant::now();
             }
             due += Duration::from_secs_f64(chunk.len() as f64 / f64::from(load.rate));
             // All of an account's transfers go to one node, so that they arrive in order.
@@ -88,8 +113,7 @@ impl Devnet {
         settle(&first, &self.accounts, &nonces, Duration::from_secs(60)).await?;
         let mut report = self.report(&first, start_block, sent).await?;
         report.finality_p50_ms = self.finality_p50_ms(&before)?;
-        report.resident_half = resident_half;
-        report.resident_after = self.resident();
+        report.resident = resident;
         Ok(report)
     }
 
@@ -243,4 +267,25 @@ fn get(address: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_that_of_means() {
+        let of = |resident: &[u64]| {
+            LoadReport {
+                resident: resident.to_vec(),
+                ..LoadReport::default()
+            }
+            .memory_growth()
+        };
+        // The first quarter and the third do not matter.
+        assert_eq!(of(&[1, 1, 10, 30, 90, 90, 20, 30]), 1.25);
+        assert_eq!(of(&[5, 10, 7, 20]), 2.0);
+        assert_eq!(of(&[1, 2, 3]), 1.0);
+        assert_eq!(of(&[]), 1.0);
+    }
 }

@@ -36,6 +36,8 @@ pub struct DevnetOptions {
     pub interval_ms: u64,
     /// Bitcoin blocks between two batches.
     pub post_every: u64,
+    /// Mebibytes of transactions that may wait for a batch on Bitcoin.
+    pub max_backlog_mib: u64,
     /// Whether the wires between sequencers can be cut; they are slower then.
     pub wires: bool,
     /// First port of JSON-RPC; any free ports if not given.
@@ -55,6 +57,7 @@ impl DevnetOptions {
             accounts: 10,
             interval_ms: 500,
             post_every: 1,
+            max_backlog_mib: 64,
             wires: false,
             rpc_port: None,
             adjust: |_| (),
@@ -236,7 +239,10 @@ impl Devnet {
             ),
             (
                 "blocks",
-                Value::Table(table(vec![("interval_ms", number(options.interval_ms))])),
+                Value::Table(table(vec![
+                    ("interval_ms", number(options.interval_ms)),
+                    ("max_backlog_mib", number(options.max_backlog_mib)),
+                ])),
             ),
             (
                 "posting",

@@ -24,6 +24,15 @@ pub struct NextHeight {
     pub validators: ValidatorSet,
 }
 
+/// Why a block is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A proposer wants it to be the next one.
+    Proposed,
+    /// A quorum decided on it, and a peer sent it to us who come late: whether it was wise to propose it is no question now.
+    Decided,
+}
+
 /// What the node thinks of a proposed block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
@@ -59,6 +68,7 @@ pub trait Application: Send {
         proposer: &Validator,
         block: &Block,
         bytes: &Bytes,
+        standing: Standing,
     ) -> Result<Judgement, Failure>;
 
     /// Makes a decided block part of the chain, with its certificate. Durable before it returns. The block was proposed here

@@ -39,7 +39,7 @@ use tokio::{
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    application::{Application, Failure, Judgement, NextHeight},
+    application::{Application, Failure, Judgement, NextHeight, Standing},
     candidates::{Candidate, Candidates},
     certificate::{Certificate, from_malachite, to_malachite},
     codec::Rlp,
@@ -561,7 +561,8 @@ impl<A: Application> Driver<A> {
             );
             return Ok(None);
         };
-        let Some(valid) = self.check(&proposer, &block, &bytes).await? else {
+        let checked = self.check(&proposer, &block, &bytes, Standing::Proposed).await?;
+        let Some(valid) = checked else {
             self.wait(announcement.clone(), bytes);
             return Ok(None);
         };
@@ -584,10 +585,11 @@ impl<A: Application> Driver<A> {
         proposer: &Validator,
         block: &Block,
         bytes: &Bytes,
+        standing: Standing,
     ) -> Result<Option<bool>, ConsensusError> {
         let judgement = self
             .app
-            .check(proposer, block, bytes)
+            .check(proposer, block, bytes, standing)
             .await
             .map_err(failed("check a block"))?;
         if judgement != Judgement::Valid {
@@ -631,7 +633,8 @@ impl<A: Application> Driver<A> {
         if !fits(&block, height, &proposer) {
             return Ok(SyncedValueOutcome::PeerFault);
         }
-        let Some(valid) = self.check(&proposer, &block, &bytes).await? else {
+        let checked = self.check(&proposer, &block, &bytes, Standing::Decided).await?;
+        let Some(valid) = checked else {
             return Ok(SyncedValueOutcome::LocalTransientError);
         };
         let candidate = Candidate {

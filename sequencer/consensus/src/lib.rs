@@ -32,7 +32,7 @@ mod scheme;
 mod signing;
 mod validator;
 
-pub use application::{Application, Failure, Judgement, NextHeight};
+pub use application::{Application, Failure, Judgement, NextHeight, Standing};
 pub use certificate::{Certificate, CertificateError, Precommit};
 pub use config::{ConsensusConfig, Timeouts, network_key};
 pub use engine::{ConsensusError, run};

@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use alloy_primitives::{Address, B256, Bytes};
 use l2_block::{Block, Evidence};
 use l2_consensus::{
-    Application, Certificate, Failure, Judgement, NextHeight, Validator, ValidatorSet, async_trait,
+    Application, Certificate, Failure, Judgement, NextHeight, Standing, Validator, ValidatorSet, async_trait,
 };
 use tokio::time::Instant;
 
+use crate::backlog::{Backlog, Pressure};
 use crate::chain::{Candidate, Chain, ChainError, Choice};
 use crate::metrics::Metrics;
-use crate::pool::SharedPool;
+use crate::pool::{Nothing, SharedPool};
 use crate::sets::Sets;
 
 /// How long an empty mempool is waited for before a block without transactions is made.
@@ -33,6 +34,8 @@ pub struct NodeApplication {
     pub key: Option<B256>,
     /// Most bytes of transactions in a block.
     pub max_bytes: usize,
+    /// What waits for a batch on Bitcoin.
+    pub backlog: Arc<Backlog>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Told of each committed block.
@@ -113,8 +116,13 @@ impl Application for NodeApplication {
             round,
             proposer,
             max_bytes,
+            data_fee: self.backlog.data_fee(&self.chain.spec().fees, &head),
         };
+        let full = self.backlog.pressure() == Pressure::Full;
         let candidate = blocking(move || {
+            if full {
+                return chain.propose(&choice, Nothing);
+            }
             let base_fee = l2_stf::next_base_fee(&chain.spec().fees, &chain.head());
             let transactions = pool.best(base_fee, max_bytes, chain.spec().fees.gas_limit)?;
             chain.propose(&choice, transactions)
@@ -135,10 +143,22 @@ impl Application for NodeApplication {
         _proposer: &Validator,
         block: &Block,
         _bytes: &Bytes,
+        standing: Standing,
     ) -> Result<Judgement, Failure> {
+        if standing == Standing::Proposed && !self.backlog.accepts(block) {
+            tracing::warn!(
+                number = block.header.number,
+                "a proposed block adds to more than may wait for a batch on bitcoin"
+            );
+            return Ok(Judgement::Unknown);
+        }
         let start = Instant::now();
         let (chain, judged) = (Arc::clone(&self.chain), block.clone());
-        match blocking(move || chain.judge(&judged).map(|_| ())).await? {
+        let judge = move || match standing {
+            Standing::Proposed => chain.judge(&judged).map(|_| ()),
+            Standing::Decided => chain.check(&judged).map(|_| ()),
+        };
+        match blocking(judge).await? {
             Ok(()) => {
                 self.metrics.check_seconds.observe(start.elapsed().as_secs_f64());
                 Ok(Judgement::Valid)
@@ -147,7 +167,8 @@ impl Application for NodeApplication {
             Err(ChainError::Origin(origin)) => {
                 tracing::warn!(
                     height = origin.height,
-                    "a proposed block names a Bitcoin block that is not known here, or not deep enough"
+                    ?standing,
+                    "a block names a Bitcoin block that is not known here, or not deep enough"
                 );
                 Ok(Judgement::Unknown)
             }
@@ -174,10 +195,13 @@ impl Application for NodeApplication {
                 Arc::clone(&on_block),
             );
             let (block, certificate) = (block.clone(), certificate.clone());
+            let backlog = Arc::clone(&self.backlog);
             let done = blocking(move || {
                 let candidate = chain.commit(&block, &certificate)?;
                 pool.on_block(&candidate.executed)?;
+                backlog.committed(&candidate.block);
                 metrics.committed(&candidate, now_ms(), pool.size());
+                metrics.waits(backlog.waiting());
                 on_block(&candidate);
                 Ok(())
             })

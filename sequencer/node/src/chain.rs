@@ -86,6 +86,8 @@ pub struct Choice {
     pub proposer: Address,
     /// Most bytes of transactions.
     pub max_bytes: usize,
+    /// Wei that a byte is to cost; the rules may allow only to come nearer to it.
+    pub data_fee: u64,
 }
 
 /// Most candidates that are remembered: those of the rounds of one height.
@@ -172,13 +174,13 @@ impl Chain {
             .and_then(|newest| Some((newest, self.l1.between(&parent.origin, &newest)?)))
             .unwrap_or((parent.origin, Vec::new()));
         let least = l1.last().map_or(0, |block| block.time.saturating_mul(1000));
+        let (least_fee, most_fee) = l2_stf::data_fee_range(&self.spec.fees, &parent);
         let template = Template {
             timestamp_ms: choice.now_ms.max(parent.timestamp_ms).max(least),
             origin,
             round: choice.round,
             proposer: choice.proposer,
-            // Fees of Bitcoin are not followed yet: the fee goes to its floor.
-            data_fee: l2_stf::data_fee_range(&self.spec.fees, &parent).0,
+            data_fee: choice.data_fee.clamp(least_fee, most_fee),
             forced: u32::MAX,
             max_bytes: choice.max_bytes,
         };

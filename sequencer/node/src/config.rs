@@ -111,6 +111,9 @@ pub struct BlocksConfig {
     pub interval_ms: u64,
     /// Most bytes of transactions in a block.
     pub max_bytes: usize,
+    /// Mebibytes of transactions that may be agreed on and in no batch on Bitcoin yet. Half full, bytes get dearer; full, blocks
+    /// take no transactions but those that come from Bitcoin.
+    pub max_backlog_mib: u64,
     /// How many blocks a Bitcoin block must have on it to be named; the genesis file's `confirmations` if it is not given. A
     /// reorganisation of more than these stops the layer 2.
     pub origin_depth: Option<u64>,
@@ -121,6 +124,7 @@ impl Default for BlocksConfig {
         Self {
             interval_ms: 500,
             max_bytes: 1 << 20,
+            max_backlog_mib: 64,
             origin_depth: None,
         }
     }
@@ -288,6 +292,13 @@ impl NodeConfig {
             self.blocks.max_bytes.to_string(),
             "1,024 to the longest block less 64 KiB",
         )?;
+        let backlog = self.blocks.max_backlog_mib;
+        range(
+            "blocks.max_backlog_mib",
+            (1..=4_096).contains(&backlog),
+            backlog.to_string(),
+            "1 to 4,096",
+        )?;
         let depth = self.blocks.origin_depth;
         range(
             "blocks.origin_depth",
@@ -412,6 +423,7 @@ mod tests {
         for (add, name) in [
             ("[blocks]\ninterval_ms = 1", "blocks.interval_ms"),
             ("[blocks]\nmax_bytes = 1", "blocks.max_bytes"),
+            ("[blocks]\nmax_backlog_mib = 0", "blocks.max_backlog_mib"),
             ("[blocks]\norigin_depth = 0", "blocks.origin_depth"),
             ("[consensus]\npropose_ms = 0", "consensus.propose_ms"),
             ("[consensus]\ndelta_ms = 20001", "consensus.delta_ms"),

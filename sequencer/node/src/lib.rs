@@ -6,6 +6,7 @@
 
 pub mod agreed;
 pub mod app;
+pub mod backlog;
 pub mod batches;
 pub mod bitcoind;
 pub mod chain;

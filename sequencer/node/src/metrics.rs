@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets, linear_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::backlog::Waiting;
 use crate::chain::Candidate;
 use crate::posting::PostingStatus;
 
@@ -28,6 +29,14 @@ pub struct Metrics {
     pub bitcoin_height: Number,
     /// Batches decided.
     pub batches: Number,
+    /// Blocks that are in no batch on Bitcoin yet.
+    pub backlog_blocks: Number,
+    /// Bytes of their transactions.
+    pub backlog_bytes: Number,
+    /// Bitcoin blocks since the one that the oldest of them names.
+    pub backlog_age: Number,
+    /// Wei that a byte cost in the newest block.
+    pub data_fee: Number,
     /// Transactions in the mempool.
     pub pool_transactions: Number,
     /// Bytes in the mempool.
@@ -85,6 +94,22 @@ impl Default for Metrics {
             finalized: gauge(r, "finalized", "Number of the newest block in a buried batch"),
             bitcoin_height: gauge(r, "bitcoin_height", "Height of Bitcoin as derived"),
             batches: gauge(r, "batches", "Batches decided"),
+            backlog_blocks: gauge(
+                r,
+                "backlog_blocks",
+                "Agreed blocks that are in no batch on Bitcoin yet",
+            ),
+            backlog_bytes: gauge(r, "backlog_bytes", "Bytes of transactions in them"),
+            backlog_age: gauge(
+                r,
+                "backlog_age",
+                "Bitcoin blocks since the one that the oldest of them names",
+            ),
+            data_fee: gauge(
+                r,
+                "data_fee",
+                "Wei that a byte of a transaction cost in the newest block",
+            ),
             pool_transactions: gauge(r, "pool_transactions", "Transactions in the mempool"),
             pool_bytes: gauge(r, "pool_bytes", "Bytes in the mempool"),
             transactions: counter(r, "transactions", "Transactions in committed blocks"),
@@ -104,6 +129,7 @@ impl Metrics {
     pub fn committed(&self, candidate: &Candidate, now_ms: u64, pool: (usize, usize)) {
         let header = &candidate.block.header;
         self.height.set(signed(header.number));
+        self.data_fee.set(signed(header.data_fee));
         self.transactions
             .inc_by(candidate.block.transactions.len() as u64);
         self.gas.inc_by(header.gas_used);
@@ -112,6 +138,13 @@ impl Metrics {
         self.pool_transactions.set(signed(pool.0 as u64));
         self.pool_bytes.set(signed(pool.1 as u64));
         self.last_commit_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// So much waits for a batch.
+    pub fn waits(&self, waiting: Waiting) {
+        self.backlog_blocks.set(signed(waiting.blocks));
+        self.backlog_bytes.set(signed(waiting.bytes));
+        self.backlog_age.set(signed(waiting.age));
     }
 
     /// Where batches stand.
@@ -163,6 +196,12 @@ mod tests {
             batches: 2,
             safe: 5,
             finalized: 3,
+            rate: None,
+        });
+        metrics.waits(Waiting {
+            blocks: 11,
+            bytes: 12,
+            age: 13,
         });
         let text = metrics.text();
         for line in [
@@ -170,6 +209,9 @@ mod tests {
             "tapestry_finalized 3",
             "tapestry_bitcoin_height 7",
             "tapestry_batches 2",
+            "tapestry_backlog_blocks 11",
+            "tapestry_backlog_bytes 12",
+            "tapestry_backlog_age 13",
         ] {
             assert!(text.lines().any(|got| got == line), "{line} is not in\n{text}");
         }

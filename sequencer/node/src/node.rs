@@ -31,6 +31,7 @@ use l2_store::{Options, Store};
 use tokio::sync::{mpsc, watch};
 
 use crate::app::NodeApplication;
+use crate::backlog::{Backlog, BacklogLimits};
 use crate::bitcoind::Bitcoind;
 use crate::chain::{Chain, L1Blocks};
 use crate::config::{NodeConfig, read_key};
@@ -123,6 +124,9 @@ pub async fn run(
     let limits = Limits::for_blocks(genesis.fees.gas_limit, genesis.fees.min_base_fee);
     let pool = Arc::new(SharedPool::new(Arc::clone(&chain), limits));
 
+    let limits = BacklogLimits::new(config.blocks.max_backlog_mib << 20, genesis.windows.origin_lag);
+    let backlog = Arc::new(Backlog::new(limits, &store)?);
+
     let (to_peers, from_wallets) = mpsc::channel::<Bytes>(traffic::OUTGOING);
     let (to_validators, messages) = mpsc::unbounded_channel();
     let network = match (&config.network.key, &secret) {
@@ -160,8 +164,14 @@ pub async fn run(
             let _ = to_validators.send(message);
         }),
         told: {
-            let metrics = Arc::clone(&metrics);
-            Box::new(move |status| metrics.posted(status))
+            let (metrics, backlog) = (Arc::clone(&metrics), Arc::clone(&backlog));
+            let store = Arc::clone(&store);
+            Box::new(move |status| {
+                metrics.posted(status);
+                backlog.posted(&status, &store)?;
+                metrics.waits(backlog.waiting());
+                Ok(())
+            })
         },
         speakers,
     })?;
@@ -185,6 +195,7 @@ pub async fn run(
         Arc::clone(&pool),
         to_peers.clone(),
         Arc::clone(&metrics),
+        Arc::clone(&backlog),
         &genesis,
     );
     let rpc = crate::wallet::serve(config.rpc.listen, wallets, stopped(stop.clone()))
@@ -202,6 +213,7 @@ pub async fn run(
         pool,
         key: secret.as_ref().map(own_key),
         max_bytes: config.blocks.max_bytes,
+        backlog: Arc::clone(&backlog),
         metrics: Arc::clone(&metrics),
         on_block: Arc::new({
             let prune = pruning(Arc::clone(&store), config.store.keep_states);

@@ -15,7 +15,7 @@ mod offer;
 pub(crate) mod tests;
 
 use offer::Offered;
-pub use offer::{Feed, Offer};
+pub use offer::{Feed, Nothing, Offer};
 
 /// Hashes of transactions that were mined lately, so that gossip does not bring them back.
 const REMEMBERED: usize = 50_000;

@@ -115,7 +115,12 @@ pub struct PostingStatus {
     pub safe: u64,
     /// Number of the last block in a buried batch.
     pub finalized: u64,
+    /// Satoshis that a virtual byte costs now, if this node asked.
+    pub rate: Option<u64>,
 }
+
+/// Is told where batches stand; fails if the database does.
+pub type Told = Box<dyn Fn(PostingStatus) -> Result<(), StoreError> + Send>;
 
 /// The thread's state.
 pub struct Posting {
@@ -129,7 +134,7 @@ pub struct Posting {
     /// Whose batches these are; none for a node that only follows.
     key: Option<Keypair>,
     send: Box<dyn Fn(Message) + Send>,
-    told: Box<dyn Fn(PostingStatus) + Send>,
+    told: Told,
     /// Height since which the chain of connectors is open.
     open_since: u64,
     /// Coins that pay for bumps.
@@ -163,7 +168,7 @@ pub struct PostingParts {
     /// Sends a message to all validators.
     pub send: Box<dyn Fn(Message) + Send>,
     /// Is told where batches stand.
-    pub told: Box<dyn Fn(PostingStatus) + Send>,
+    pub told: Told,
     /// Is told who is listened to.
     pub speakers: Speakers,
 }
@@ -259,17 +264,22 @@ impl Posting {
         if labels.finalized != finalized && finalized <= labels.latest.number {
             self.store.set_label(Label::Finalized, finalized)?;
         }
+        let rate = match self.key {
+            Some(_) => Some(self.bitcoind.fee_rate()?.min(self.terms.cap.into())),
+            None => None,
+        };
         (self.told)(PostingStatus {
             height: self.derivation.tip().height,
             batches: self.derivation.next_index(),
             safe,
             finalized,
-        });
+            rate,
+        })?;
         self.listen_to(labels.latest.number)?;
-        if self.key.is_none() {
+        let Some(rate) = rate else {
             return Ok(());
-        }
-        let view = self.view(labels.latest.number)?;
+        };
+        let view = self.view(labels.latest.number, rate)?;
         let effects = self.poster.tick(&view);
         self.bumps.retain(&self.poster.watched().collect());
         self.perform(effects)
@@ -380,11 +390,10 @@ impl Posting {
         Ok((keys.iter().position(|key| Some(*key) == own), keys.len()))
     }
 
-    fn view(&self, agreed: u64) -> Result<View, LookError> {
+    fn view(&self, agreed: u64, rate: u64) -> Result<View, LookError> {
         let (seat, seats) = self.seat()?;
         let watched: Vec<_> = self.poster.watched().collect();
         let since = self.poster.record().posted.iter().map(|posted| posted.at).min();
-        let rate = self.bitcoind.fee_rate()?.min(self.terms.cap.into());
         Ok(View {
             height: self.derivation.tip().height,
             index: self.derivation.next_index(),

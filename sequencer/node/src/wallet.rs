@@ -18,6 +18,7 @@ use tapestry_rpc::{
 };
 use tokio::sync::mpsc;
 
+use crate::backlog::Backlog;
 use crate::batches::BatchRecord;
 use crate::chain::Chain;
 use crate::metrics::Metrics;
@@ -36,6 +37,7 @@ pub struct WalletChain {
     pool: Arc<SharedPool>,
     to_peers: mpsc::Sender<Bytes>,
     metrics: Arc<Metrics>,
+    backlog: Arc<Backlog>,
     info: ChainInfo,
 }
 
@@ -89,6 +91,7 @@ impl WalletChain {
         pool: Arc<SharedPool>,
         to_peers: mpsc::Sender<Bytes>,
         metrics: Arc<Metrics>,
+        backlog: Arc<Backlog>,
         genesis: &Genesis,
     ) -> Self {
         let info = ChainInfo {
@@ -102,6 +105,7 @@ impl WalletChain {
             pool,
             to_peers,
             metrics,
+            backlog,
             info,
         }
     }
@@ -256,7 +260,7 @@ impl WalletApi for WalletChain {
         let (head, fees) = (self.chain.head(), &self.chain.spec().fees);
         Ok(NextFees {
             base_fee: l2_stf::next_base_fee(fees, &head),
-            data_fee: l2_stf::data_fee_range(fees, &head).0,
+            data_fee: self.backlog.data_fee(fees, &head),
         })
     }
 

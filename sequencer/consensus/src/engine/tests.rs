@@ -19,6 +19,8 @@ struct Toy {
     height: u64,
     finds: Judgement,
     checked: usize,
+    /// What it was told of the block that it was asked about last.
+    standing: Option<Standing>,
 }
 
 fn signer(place: u32) -> ValidatorSigner {
@@ -49,7 +51,14 @@ impl Application for Toy {
         Ok(None)
     }
 
-    async fn check(&mut self, _: &Validator, _: &Block, _: &Bytes) -> Result<Judgement, Failure> {
+    async fn check(
+        &mut self,
+        _: &Validator,
+        _: &Block,
+        _: &Bytes,
+        standing: Standing,
+    ) -> Result<Judgement, Failure> {
+        self.standing = Some(standing);
         self.checked += 1;
         Ok(self.finds)
     }
@@ -78,6 +87,7 @@ fn driver(home: &Path) -> Driver<Toy> {
         height: 1,
         finds: Judgement::Valid,
         checked: 0,
+        standing: None,
     };
     let path = home.join("candidates");
     Driver {
@@ -204,6 +214,7 @@ async fn a_proposer_of_many_blocks_gets_two_looked_at_and_the_next_one_gets_its_
     let answers = receive_side_by_side(&mut driver, &flood).await;
     assert_eq!(answers.iter().flatten().count(), MAX_PER_ROUND);
     assert_eq!(driver.app.checked, MAX_PER_ROUND);
+    assert_eq!(driver.app.standing, Some(Standing::Proposed));
     assert_eq!(candidates(&driver, 1), MAX_PER_ROUND);
     assert_eq!(driver.waiting.len(), 0);
     // One after another is no better.
@@ -213,6 +224,7 @@ async fn a_proposer_of_many_blocks_gets_two_looked_at_and_the_next_one_gets_its_
         }
     }
     assert_eq!((driver.app.checked, candidates(&driver, 1)), (2, 2));
+    assert_eq!(driver.app.standing, Some(Standing::Decided));
     // Whose turn is next is heard.
     let honest = block(1, 1, 0);
     let answers = receive_side_by_side(&mut driver, std::slice::from_ref(&honest)).await;

@@ -10,7 +10,7 @@ use alloy_primitives::B512;
 use l2_block::{Address, B256, Block, Bytes, Evidence, Header, L1Origin};
 use l2_consensus::{
     Application, Certificate, ConsensusConfig, ConsensusError, Failure, Judgement, Multiaddr, NextHeight,
-    Precommit, SecretKey, Timeouts, Validator, ValidatorSet, async_trait, network_key, run,
+    Precommit, SecretKey, Standing, Timeouts, Validator, ValidatorSet, async_trait, network_key, run,
     secp256k1::{Message, Secp256k1},
 };
 use rand::RngCore;
@@ -136,6 +136,7 @@ impl Application for Toy {
         proposer: &Validator,
         block: &Block,
         bytes: &Bytes,
+        _standing: Standing,
     ) -> Result<Judgement, Failure> {
         let next = self.next();
         assert_eq!(block.header.number, next.height);

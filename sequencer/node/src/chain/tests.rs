@@ -1,10 +1,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use l2_stf::Refused;
 use l2_store::Options;
 
 use super::*;
-use crate::pool::Feed;
+use crate::pool::Nothing;
 use crate::pool::tests::genesis;
 use crate::sets::Sets;
 
@@ -48,16 +47,6 @@ impl L1Blocks for Line {
     }
 }
 
-struct Nothing;
-
-impl Feed for Nothing {
-    fn next(&mut self, _gas: u64, _bytes: usize) -> Option<(alloy_primitives::Bytes, Address)> {
-        None
-    }
-
-    fn refused(&mut self, _reason: &Refused) {}
-}
-
 struct Node {
     _folder: tempfile::TempDir,
     bitcoin: Arc<Line>,
@@ -90,6 +79,7 @@ fn block(node: &Node) -> Block {
         round: 0,
         proposer: Address::repeat_byte(0xaa),
         max_bytes: 1 << 20,
+        data_fee: 0,
     };
     node.chain.propose(&choice, Nothing).unwrap().block.clone()
 }

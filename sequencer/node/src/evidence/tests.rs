@@ -100,6 +100,7 @@ impl World {
             round: 0,
             proposer: Address::repeat_byte(0xaa),
             max_bytes: MAX_BYTES,
+            data_fee: 0,
         };
         let base_fee = node.pool.chain_id_and_base_fee().1;
         let offer = node.pool.best(base_fee, MAX_BYTES, GAS).unwrap();

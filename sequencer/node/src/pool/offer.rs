@@ -24,6 +24,18 @@ pub trait Feed {
     fn refused(&mut self, reason: &Refused);
 }
 
+/// No transactions at all.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Feed for Nothing {
+    fn next(&mut self, _: u64, _: usize) -> Option<(Bytes, Address)> {
+        None
+    }
+
+    fn refused(&mut self, _: &Refused) {}
+}
+
 /// Whether a transaction that was refused for this reason is better forgotten. A block without room says nothing about it.
 fn is_for_good(reason: &Refused) -> bool {
     match reason {

@@ -72,13 +72,13 @@ pub(crate) fn genesis() -> Genesis {
     }
 }
 
-struct World {
+pub(crate) struct World {
     _folder: tempfile::TempDir,
-    chain: Arc<Chain>,
+    pub(crate) chain: Arc<Chain>,
     pool: SharedPool,
 }
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         cache: 8 << 20,
@@ -104,6 +104,7 @@ impl World {
             round: 0,
             proposer: Address::repeat_byte(0xaa),
             max_bytes: MAX_BYTES,
+            data_fee: 0,
         };
         let offer = self.pool.best(base_fee, MAX_BYTES, GAS).unwrap();
         let candidate = self.chain.propose(&choice, offer).unwrap();

@@ -54,7 +54,7 @@ fn world(sats: &[u64]) -> World {
         },
         key: Some(pair),
         send: Box::new(|_| ()),
-        told: Box::new(|_| ()),
+        told: Box::new(|_| Ok(())),
         speakers: Speakers::default(),
     })
     .unwrap();
