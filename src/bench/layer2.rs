@@ -21,9 +21,9 @@ const LOAD: Load = Load {
     duration: Duration::from_secs(120),
     mine_every: Some(Duration::from_secs(10)),
 };
-/// A longer one.
+/// A longer one, to see what lasts.
 const SOAK: Load = Load {
-    duration: Duration::from_secs(900),
+    duration: Duration::from_secs(600),
     ..LOAD
 };
 /// Accounts that send.
@@ -78,11 +78,11 @@ pub(super) const MEASUREMENTS: &[Measurement] = &[
     },
 ];
 
-/// A quarter of an hour of that load.
+/// Ten minutes of that load.
 pub(super) const LONG: &[Measurement] = &[
     Measurement {
         name: "soak.tps",
-        unit: "transfers/s in blocks for a quarter of an hour, devnet of four on this machine",
+        unit: "transfers/s in blocks for ten minutes, devnet of four on this machine",
         measure: || of_soak(|report| report.tps),
     },
     Measurement {

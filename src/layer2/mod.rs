@@ -3,6 +3,7 @@
 mod batch;
 mod devnet;
 mod genesis;
+mod memory;
 mod node;
 mod rebuild;
 

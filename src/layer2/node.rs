@@ -50,6 +50,8 @@ pub(super) fn node(options: &NodeOptions) -> anyhow::Result<ExitCode> {
 
 fn run(config: NodeConfig) -> anyhow::Result<ExitCode> {
     super::log("info,arc_malachitebft=warn,libp2p=warn");
+    // Before there are threads.
+    super::memory::few_arenas();
     super::runtime()?.block_on(async {
         let stop = super::stop_signal()?;
         l2_node::run(config, stop, |_| ()).await

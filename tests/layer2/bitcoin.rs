@@ -139,7 +139,7 @@ fn deposits_forced_transactions_and_batches_survive_a_reorganisation_and_rebuild
 fn blocks_hold_no_more_than_bitcoin_can_take_and_go_on_when_it_has() {
     net::run(async {
         let options = DevnetOptions {
-            max_backlog_mib: 1,
+            max_backlog_mib: Some(1),
             ..net::options()
         };
         let mut net = Devnet::start(&options).await.unwrap();

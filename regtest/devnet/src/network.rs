@@ -36,8 +36,8 @@ pub struct DevnetOptions {
     pub interval_ms: u64,
     /// Bitcoin blocks between two batches.
     pub post_every: u64,
-    /// Mebibytes of transactions that may wait for a batch on Bitcoin.
-    pub max_backlog_mib: u64,
+    /// Mebibytes of transactions that may wait for a batch on Bitcoin, if not as many as usual.
+    pub max_backlog_mib: Option<u64>,
     /// Whether the wires between sequencers can be cut; they are slower then.
     pub wires: bool,
     /// First port of JSON-RPC; any free ports if not given.
@@ -57,7 +57,7 @@ impl DevnetOptions {
             accounts: 10,
             interval_ms: 500,
             post_every: 1,
-            max_backlog_mib: 64,
+            max_backlog_mib: None,
             wires: false,
             rpc_port: None,
             adjust: |_| (),
@@ -239,16 +239,21 @@ impl Devnet {
             ),
             (
                 "blocks",
-                Value::Table(table(vec![
-                    ("interval_ms", number(options.interval_ms)),
-                    ("max_backlog_mib", number(options.max_backlog_mib)),
-                ])),
+                Value::Table({
+                    let mut blocks = table(vec![("interval_ms", number(options.interval_ms))]);
+                    blocks.extend(
+                        options
+                            .max_backlog_mib
+                            .map(|mib| ("max_backlog_mib".to_owned(), number(mib))),
+                    );
+                    blocks
+                }),
             ),
             (
                 "posting",
                 Value::Table(table(vec![("every", number(options.post_every))])),
             ),
-            ("store", Value::Table(table(vec![("cache_mib", number(64))]))),
+            ("store", Value::Table(table(vec![("cache_mib", number(32))]))),
         ]))
     }
 

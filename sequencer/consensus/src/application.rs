@@ -27,9 +27,12 @@ pub struct NextHeight {
 /// Why a block is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// A proposer wants it to be the next one.
+    /// Its proposer wants it to be the next one, in this round or a later one.
     Proposed,
-    /// A quorum decided on it, and a peer sent it to us who come late: whether it was wise to propose it is no question now.
+    /// It was proposed in a round that is over, and not judged then. Others may be bound to it by their votes, so whether it was
+    /// wise to propose it is no question any more.
+    Earlier,
+    /// A quorum decided on it, and a peer sent it to us who come late.
     Decided,
 }
 

@@ -561,7 +561,12 @@ impl<A: Application> Driver<A> {
             );
             return Ok(None);
         };
-        let checked = self.check(&proposer, &block, &bytes, Standing::Proposed).await?;
+        let standing = if announcement.round < self.round {
+            Standing::Earlier
+        } else {
+            Standing::Proposed
+        };
+        let checked = self.check(&proposer, &block, &bytes, standing).await?;
         let Some(valid) = checked else {
             self.wait(announcement.clone(), bytes);
             return Ok(None);

@@ -10,7 +10,7 @@ use l2_consensus::{
 };
 use tokio::time::Instant;
 
-use crate::backlog::{Backlog, Pressure};
+use crate::backlog::Backlog;
 use crate::chain::{Candidate, Chain, ChainError, Choice};
 use crate::metrics::Metrics;
 use crate::pool::{Nothing, SharedPool};
@@ -38,13 +38,17 @@ pub struct NodeApplication {
     pub backlog: Arc<Backlog>,
     /// Metrics.
     pub metrics: Arc<Metrics>,
+    /// Milliseconds since 1970.
+    pub clock: fn() -> u64,
     /// Told of each committed block.
     pub on_block: Arc<OnBlock>,
     /// Told of evidence.
     pub on_evidence: Arc<OnEvidence>,
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since 1970, as the system has them.
+#[must_use]
+pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
@@ -112,13 +116,13 @@ impl Application for NodeApplication {
         };
         let (chain, pool, max_bytes) = (Arc::clone(&self.chain), Arc::clone(&self.pool), self.max_bytes);
         let choice = Choice {
-            now_ms: now_ms(),
+            now_ms: (self.clock)(),
             round,
             proposer,
             max_bytes,
             data_fee: self.backlog.data_fee(&self.chain.spec().fees, &head),
         };
-        let full = self.backlog.pressure() == Pressure::Full;
+        let full = self.backlog.is_full(&proposer, self.chain.validators()?.len());
         let candidate = blocking(move || {
             if full {
                 return chain.propose(&choice, Nothing);
@@ -145,17 +149,20 @@ impl Application for NodeApplication {
         _bytes: &Bytes,
         standing: Standing,
     ) -> Result<Judgement, Failure> {
-        if standing == Standing::Proposed && !self.backlog.accepts(block) {
+        let seats = self.chain.validators()?.len();
+        if standing == Standing::Proposed && !self.backlog.accepts(block, seats) {
             tracing::warn!(
                 number = block.header.number,
-                "a proposed block adds to more than may wait for a batch on bitcoin"
+                proposer = %block.header.proposer,
+                waiting = ?self.backlog.waiting(),
+                "a proposed block adds to what waits for a batch on bitcoin, and that is too much or has waited too long"
             );
             return Ok(Judgement::Unknown);
         }
         let start = Instant::now();
         let (chain, judged) = (Arc::clone(&self.chain), block.clone());
         let judge = move || match standing {
-            Standing::Proposed => chain.judge(&judged).map(|_| ()),
+            Standing::Proposed | Standing::Earlier => chain.judge(&judged).map(|_| ()),
             Standing::Decided => chain.check(&judged).map(|_| ()),
         };
         match blocking(judge).await? {
@@ -174,7 +181,7 @@ impl Application for NodeApplication {
             }
             Err(error @ (ChainError::Store(_) | ChainError::State(_))) => Err(error.into()),
             Err(error) => {
-                tracing::warn!(number = block.header.number, %error, "a proposed block is refused");
+                tracing::warn!(number = block.header.number, %error, "a block is refused");
                 Ok(Judgement::Invalid)
             }
         }
@@ -195,12 +202,12 @@ impl Application for NodeApplication {
                 Arc::clone(&on_block),
             );
             let (block, certificate) = (block.clone(), certificate.clone());
-            let backlog = Arc::clone(&self.backlog);
+            let (backlog, clock) = (Arc::clone(&self.backlog), self.clock);
             let done = blocking(move || {
                 let candidate = chain.commit(&block, &certificate)?;
                 pool.on_block(&candidate.executed)?;
                 backlog.committed(&candidate.block);
-                metrics.committed(&candidate, now_ms(), pool.size());
+                metrics.committed(&candidate, clock(), pool.size());
                 metrics.waits(backlog.waiting());
                 on_block(&candidate);
                 Ok(())
@@ -241,3 +248,6 @@ impl Application for NodeApplication {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

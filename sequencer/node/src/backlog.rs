@@ -2,22 +2,31 @@
 //!
 //! Bitcoin takes only so many bytes, and a batch counts only if it comes at most `origin_lag` Bitcoin blocks after the block that
 //! its own blocks name. Sequencers that agree on more than Bitcoin takes, or go on while nobody posts, promise what nobody can
-//! ever derive. So bytes get dearer when they pile up, and from a bound on proposers take nothing from the mempool; well past
-//! it, validators accept no block that does. What comes from Bitcoin itself, deposits and forced transactions, is always taken.
+//! ever derive. So bytes get dearer when they pile up, and from a bound on proposers take nothing from the mempool; past it,
+//! validators vote for no block that does. What comes from Bitcoin itself, deposits and forced transactions, is always taken.
+//!
+//! Each proposer has a share of the bytes: without one, whoever goes on where others stop would have all of the room that
+//! Bitcoin makes.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use l2_block::{Block, Fees, Header};
+use l2_block::{Address, Block, Fees, Header, Windows};
 use l2_store::{Store, StoreError};
 
-use crate::posting::PostingStatus;
+use crate::posting::{CONFIRM_MARGIN, PostingStatus};
 
-/// Wei of a satoshi.
-const WEI_PER_SAT: u64 = 10_000_000_000;
-/// Virtual bytes that a byte of a transaction takes on Bitcoin: five eighths of it are left by compression, a quarter of a
-/// virtual byte each.
-const VBYTES: (u64, u64) = (5, 32);
+/// Wei that a byte of a transaction costs where a virtual byte costs a satoshi: a byte that does not compress takes a quarter of a
+/// virtual byte, and there are 10^10 wei in a satoshi.
+const WEI_PER_RATE: u64 = 2_500_000_000;
+/// What a byte costs when the backlog is full, in multiples of what it costs on Bitcoin.
+const DEAREST: u64 = 8;
+/// Bitcoin blocks that a block may wait in any case: batches take a few.
+const LEAST_AGE: u64 = 12;
+/// Bytes of two batches: so much less waits for a validator that sees Bitcoin a little later than another.
+const SLACK: u64 = 12 << 20;
+/// Bytes that Bitcoin is sure to take, in one of its blocks.
+const TAKEN: u64 = 2 << 20;
 
 /// How much may wait for Bitcoin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,36 +35,41 @@ pub struct BacklogLimits {
     pub bytes: u64,
     /// Bitcoin blocks since the one that the oldest waiting block names, from which on proposers add none.
     pub age: u64,
-    /// Bytes from which on validators accept none.
+    /// Bytes from which on validators vote for none.
     pub most_bytes: u64,
-    /// Bitcoin blocks from which on validators accept none.
+    /// Bitcoin blocks from which on validators vote for none.
     pub most_age: u64,
 }
 
 impl BacklogLimits {
-    /// Of a chain with this `origin_lag`. Validators see Bitcoin at different times and may be configured differently, so they
-    /// accept more than they would propose.
+    /// Of a chain with these windows, whose blocks name Bitcoin blocks that are `depth` deep. Validators see Bitcoin at different
+    /// times and may be configured differently, so they accept more than they would propose.
     #[must_use]
-    pub fn new(bytes: u64, origin_lag: u64) -> Self {
+    pub fn new(bytes: u64, windows: &Windows, depth: u64) -> Self {
+        // Posters that come back to life have the rest of the time to post what waits.
+        let usable = Self::usable(windows, depth);
         Self {
             bytes,
-            age: origin_lag - origin_lag / 4,
-            most_bytes: bytes.saturating_mul(2),
-            most_age: origin_lag - origin_lag / 8,
+            age: depth + (usable / 4).max(LEAST_AGE),
+            most_bytes: bytes.saturating_add(bytes / 4).saturating_add(SLACK),
+            most_age: depth + (usable / 2).max(LEAST_AGE * 2),
         }
     }
-}
 
-/// How full the backlog is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pressure {
-    /// Bytes cost what Bitcoin asks.
-    #[default]
-    Low,
-    /// Half full: bytes get dearer from block to block.
-    High,
-    /// No transactions are taken from the mempool.
-    Full,
+    /// Bitcoin blocks from when a block is made until no validator signs a batch of it.
+    fn usable(windows: &Windows, depth: u64) -> u64 {
+        windows
+            .origin_lag
+            .saturating_sub(CONFIRM_MARGIN.saturating_add(depth))
+    }
+
+    /// Most bytes that can be posted in time, if nothing else goes wrong meanwhile.
+    #[must_use]
+    pub fn greatest(windows: &Windows, depth: u64) -> u64 {
+        (Self::usable(windows, depth) / 4)
+            .max(LEAST_AGE)
+            .saturating_mul(TAKEN)
+    }
 }
 
 /// What waits.
@@ -74,6 +88,7 @@ struct Entry {
     number: u64,
     bytes: u64,
     origin: u64,
+    proposer: Address,
 }
 
 impl Entry {
@@ -82,6 +97,7 @@ impl Entry {
             number: block.header.number,
             bytes: block.transactions.iter().map(|tx| tx.len() as u64).sum(),
             origin: block.header.origin.height,
+            proposer: block.header.proposer,
         }
     }
 }
@@ -92,20 +108,25 @@ struct Inner {
     bytes: u64,
     /// Newest block in a batch.
     safe: u64,
-    /// Bitcoin's height.
-    height: u64,
+    /// Bitcoin's height; none until Bitcoin was looked at.
+    height: Option<u64>,
     /// Satoshis that a virtual byte costs on Bitcoin, once that is known.
     rate: Option<u64>,
-    pressure: Pressure,
+    /// Whether it was full when somebody last asked.
+    full: bool,
 }
 
 impl Inner {
     fn push(&mut self, entry: Entry) {
-        self.bytes += entry.bytes;
-        self.entries.push_back(entry);
+        // One that was read from the store meanwhile, or that Bitcoin had before we did.
+        if self.entries.back().map_or(self.safe, |last| last.number) < entry.number {
+            self.bytes += entry.bytes;
+            self.entries.push_back(entry);
+        }
     }
 
     fn drop_until(&mut self, safe: u64) {
+        self.safe = safe;
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.number <= safe) {
             self.bytes -= entry.bytes;
         }
@@ -113,11 +134,17 @@ impl Inner {
 
     fn waiting(&self) -> Waiting {
         let oldest = self.entries.front();
+        let age = |entry: &Entry| self.height.unwrap_or(0).saturating_sub(entry.origin);
         Waiting {
             blocks: self.entries.len() as u64,
             bytes: self.bytes,
-            age: oldest.map_or(0, |entry| self.height.saturating_sub(entry.origin)),
+            age: oldest.map_or(0, age),
         }
+    }
+
+    fn of_proposer(&self, proposer: &Address) -> u64 {
+        let its = self.entries.iter().filter(|entry| entry.proposer == *proposer);
+        its.map(|entry| entry.bytes).sum()
     }
 }
 
@@ -134,13 +161,15 @@ impl Backlog {
     /// # Errors
     /// If the database fails.
     pub fn new(limits: BacklogLimits, store: &Store) -> Result<Self, StoreError> {
-        let backlog = Self {
+        let mut inner = Inner::default();
+        inner.drop_until(store.labels()?.safe);
+        for entry in entries(store, inner.safe)? {
+            inner.push(entry);
+        }
+        Ok(Self {
             limits,
-            inner: Mutex::default(),
-        };
-        let safe = store.labels()?.safe;
-        backlog.lock().read(store, safe)?;
-        Ok(backlog)
+            inner: Mutex::new(inner),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -149,13 +178,7 @@ impl Backlog {
 
     /// A block was committed.
     pub fn committed(&self, block: &Block) {
-        let mut inner = self.lock();
-        let last = inner.entries.back().map_or(inner.safe, |entry| entry.number);
-        // One that was read from the store meanwhile, or that Bitcoin had before we did.
-        if block.header.number > last {
-            inner.push(Entry::of(block));
-        }
-        self.tell(&mut inner);
+        self.lock().push(Entry::of(block));
     }
 
     /// Where batches stand now. They go back when Bitcoin is reorganised; the blocks then wait again.
@@ -163,56 +186,55 @@ impl Backlog {
     /// # Errors
     /// If the database fails.
     pub fn posted(&self, status: &PostingStatus, store: &Store) -> Result<(), StoreError> {
+        // Read while nobody waits for the lock: it may be many. There is one caller, so the label stays.
+        let again = match status.safe < self.lock().safe {
+            true => Some(entries(store, status.safe)?),
+            false => None,
+        };
         let mut inner = self.lock();
-        inner.height = status.height;
+        inner.height = Some(status.height);
         inner.rate = status.rate.or(inner.rate);
-        if status.safe < inner.safe {
-            inner.read(store, status.safe)?;
+        if let Some(again) = again {
+            let since = core::mem::take(&mut inner.entries);
+            inner.bytes = 0;
+            inner.drop_until(status.safe);
+            for entry in again.into_iter().chain(since) {
+                inner.push(entry);
+            }
         } else {
-            inner.safe = status.safe;
             inner.drop_until(status.safe);
         }
-        self.tell(&mut inner);
         Ok(())
     }
 
-    /// Says once when it becomes full, and when it no longer is.
-    fn tell(&self, inner: &mut Inner) {
-        let before = inner.pressure;
-        inner.pressure = self.measure(&inner.waiting());
-        let Waiting { blocks, bytes, age } = inner.waiting();
-        if inner.pressure == Pressure::Full && before != Pressure::Full {
+    /// Whether a proposer whose address is this may take nothing from the mempool now; `seats` validators take turns.
+    #[must_use]
+    pub fn is_full(&self, proposer: &Address, seats: usize) -> bool {
+        let mut inner = self.lock();
+        let BacklogLimits { bytes, age, .. } = self.limits;
+        let Waiting {
+            blocks,
+            bytes: waiting,
+            age: waited,
+        } = inner.waiting();
+        let full = waiting >= bytes || waited >= age;
+        if full && !inner.full {
             tracing::warn!(
                 blocks,
-                bytes,
-                age,
+                bytes = waiting,
+                age = waited,
                 "too much waits for a batch on bitcoin: blocks take no transactions from the mempool until less does"
             );
-        } else if inner.pressure != Pressure::Full && before == Pressure::Full {
+        } else if !full && inner.full {
             tracing::info!(
                 blocks,
-                bytes,
-                age,
+                bytes = waiting,
+                age = waited,
                 "blocks take transactions from the mempool again"
             );
         }
-    }
-
-    fn measure(&self, waiting: &Waiting) -> Pressure {
-        let BacklogLimits { bytes, age, .. } = self.limits;
-        if waiting.bytes >= bytes || waiting.age >= age {
-            Pressure::Full
-        } else if waiting.bytes >= bytes / 2 {
-            Pressure::High
-        } else {
-            Pressure::Low
-        }
-    }
-
-    /// How full it is.
-    #[must_use]
-    pub fn pressure(&self) -> Pressure {
-        self.lock().pressure
+        inner.full = full;
+        full || inner.of_proposer(proposer) >= share(bytes, seats)
     }
 
     /// What waits.
@@ -221,42 +243,64 @@ impl Backlog {
         self.lock().waiting()
     }
 
-    /// Whether a validator is to accept a proposed block. One that holds nothing from the mempool is always accepted.
+    /// Whether what waits has waited so long that somebody should look: half of the time after which it could not be posted
+    /// any more is over.
     #[must_use]
-    pub fn accepts(&self, block: &Block) -> bool {
-        let waiting = self.waiting();
+    pub fn is_overdue(&self) -> bool {
+        self.waiting().age >= self.limits.most_age
+    }
+
+    /// Whether a validator is to vote for a block that is proposed now; `seats` validators take turns. One that holds nothing from
+    /// the mempool is never refused, and none is before Bitcoin was looked at: what waited at the start may long be there.
+    #[must_use]
+    pub fn accepts(&self, block: &Block, seats: usize) -> bool {
+        let inner = self.lock();
+        let BacklogLimits {
+            most_bytes, most_age, ..
+        } = self.limits;
+        let waiting = inner.waiting();
         block.transactions.is_empty()
-            || (waiting.bytes < self.limits.most_bytes && waiting.age < self.limits.most_age)
+            || inner.height.is_none()
+            || (waiting.bytes < most_bytes
+                && waiting.age < most_age
+                && inner.of_proposer(&block.header.proposer) < share(most_bytes, seats))
     }
 
     /// Wei that a byte of the block after `parent` is to cost: as near to what it costs on Bitcoin as the rules allow from one
-    /// block to the next, and as much as they allow while too much waits.
+    /// block to the next; more if more than half of what may wait does, up to eight times as much.
     #[must_use]
     pub fn data_fee(&self, fees: &Fees, parent: &Header) -> u64 {
         let (least, most) = l2_stf::data_fee_range(fees, parent);
         let inner = self.lock();
-        match (inner.pressure, inner.rate) {
-            (Pressure::Low, Some(rate)) => (WEI_PER_SAT / VBYTES.1 * VBYTES.0)
-                .saturating_mul(rate)
-                .clamp(least, most),
-            (Pressure::Low, None) => parent.data_fee.clamp(least, most),
-            (Pressure::High | Pressure::Full, _) => most,
-        }
+        let Some(rate) = inner.rate else {
+            return parent.data_fee.clamp(least, most);
+        };
+        let cost = WEI_PER_RATE.saturating_mul(rate).max(fees.min_data_fee);
+        let half = self.limits.bytes / 2;
+        let over = inner.bytes.saturating_sub(half).min(half);
+        let dearer = u128::from(cost) * u128::from(DEAREST - 1) * u128::from(over) / u128::from(half.max(1));
+        u64::try_from(u128::from(cost) + dearer)
+            .unwrap_or(u64::MAX)
+            .clamp(least, most)
     }
 }
 
-impl Inner {
-    /// Begins anew with the blocks after `safe`.
-    fn read(&mut self, store: &Store, safe: u64) -> Result<(), StoreError> {
-        self.entries.clear();
-        (self.bytes, self.safe) = (0, safe);
-        for number in safe + 1..=store.labels()?.latest.number {
-            if let Some(stored) = store.block(number)? {
-                self.push(Entry::of(&stored.block));
-            }
+/// What one of `seats` proposers may have waiting: half as much again as when all propose the same, so that those of a validator
+/// that is down can be made up for; all of it where there is no other.
+fn share(bytes: u64, seats: usize) -> u64 {
+    let seats = u64::try_from(seats).unwrap_or(u64::MAX).max(1);
+    (bytes / seats).saturating_add(bytes / seats / 2).min(bytes)
+}
+
+/// The blocks of a store after `safe`.
+fn entries(store: &Store, safe: u64) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = Vec::new();
+    for number in safe + 1..=store.labels()?.latest.number {
+        if let Some(stored) = store.block(number)? {
+            entries.push(Entry::of(&stored.block));
         }
-        Ok(())
     }
+    Ok(entries)
 }
 
 #[cfg(test)]

@@ -371,4 +371,4 @@ pub fn transaction_hash(bytes: &[u8]) -> B256 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,7 +8,10 @@ use l2_consensus::{Multiaddr, SecretKey, Timeouts};
 use serde::Deserialize;
 
 use crate::bitcoind::BitcoinConfig;
-use crate::posting::PostingTerms;
+use crate::posting::{MAX_BLOCKS, PostingTerms};
+
+/// Milliseconds from one Bitcoin block to the next.
+const BITCOIN_MS: u64 = 600_000;
 
 /// A node's configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -111,9 +114,11 @@ pub struct BlocksConfig {
     pub interval_ms: u64,
     /// Most bytes of transactions in a block.
     pub max_bytes: usize,
-    /// Mebibytes of transactions that may be agreed on and in no batch on Bitcoin yet. Half full, bytes get dearer; full, blocks
-    /// take no transactions but those that come from Bitcoin.
-    pub max_backlog_mib: u64,
+    /// Mebibytes of transactions that may be agreed on and in no batch on Bitcoin yet; if it is not given, 64 or what the genesis
+    /// file's `origin_lag` leaves the time for. From half of it on bytes get dearer; from all of it on, or when the oldest has
+    /// waited too long, blocks take no transactions but those that come from Bitcoin. Validators vote for no block at a quarter
+    /// and 12 MiB more than their own number, so these should be much alike.
+    pub max_backlog_mib: Option<u64>,
     /// How many blocks a Bitcoin block must have on it to be named; the genesis file's `confirmations` if it is not given. A
     /// reorganisation of more than these stops the layer 2.
     pub origin_depth: Option<u64>,
@@ -124,7 +129,7 @@ impl Default for BlocksConfig {
         Self {
             interval_ms: 500,
             max_bytes: 1 << 20,
-            max_backlog_mib: 64,
+            max_backlog_mib: None,
             origin_depth: None,
         }
     }
@@ -197,7 +202,7 @@ impl From<&PostingConfig> for PostingTerms {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// Mebibytes of cache.
+    /// Mebibytes of memory for cached blocks and for writes that are not in tables yet.
     pub cache_mib: usize,
     /// States of so many blocks are kept; 0 keeps all.
     pub keep_states: u64,
@@ -295,8 +300,8 @@ impl NodeConfig {
         let backlog = self.blocks.max_backlog_mib;
         range(
             "blocks.max_backlog_mib",
-            (1..=4_096).contains(&backlog),
-            backlog.to_string(),
+            backlog.is_none_or(|mib| (1..=4_096).contains(&mib)),
+            format!("{backlog:?}"),
             "1 to 4,096",
         )?;
         let depth = self.blocks.origin_depth;
@@ -331,6 +336,14 @@ impl NodeConfig {
                 "1 to 1,000",
             )?;
         }
+        // A commit is due `every` blocks after the last one confirmed, and then takes one itself.
+        let between = (self.posting.every + 1) * BITCOIN_MS;
+        range(
+            "posting.every",
+            interval.saturating_mul(MAX_BLOCKS) >= between,
+            self.posting.every.to_string(),
+            "fewer, with this blocks.interval_ms: more blocks are made meanwhile than a batch can hold",
+        )?;
         range(
             "posting.max_fee_rate",
             (1..=10_000).contains(&self.posting.max_fee_rate),
@@ -428,6 +441,7 @@ mod tests {
             ("[consensus]\npropose_ms = 0", "consensus.propose_ms"),
             ("[consensus]\ndelta_ms = 20001", "consensus.delta_ms"),
             ("[posting]\nevery = 0", "posting.every"),
+            ("[posting]\nevery = 27", "posting.every"),
             ("[posting]\nmax_fee_rate = 0", "posting.max_fee_rate"),
             ("[store]\ncache_mib = 0", "store.cache_mib"),
             ("[blocks]\ninterval = 1", "interval"),

@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::backlog::Backlog;
 use crate::chain::Chain;
 use crate::metrics::Metrics;
 
@@ -20,6 +21,7 @@ const STALE_MS: u64 = 30_000;
 struct Seen {
     chain: Arc<Chain>,
     metrics: Arc<Metrics>,
+    backlog: Arc<Backlog>,
 }
 
 /// Serves until `shutdown` is ready; gives the address it listens on at once.
@@ -30,6 +32,7 @@ pub async fn serve(
     listen: SocketAddr,
     chain: Arc<Chain>,
     metrics: Arc<Metrics>,
+    backlog: Arc<Backlog>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(listen).await?;
@@ -41,7 +44,11 @@ pub async fn serve(
             "/metrics",
             get(async |State(seen): State<Seen>| seen.metrics.text()),
         )
-        .with_state(Seen { chain, metrics });
+        .with_state(Seen {
+            chain,
+            metrics,
+            backlog,
+        });
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router)
             .with_graceful_shutdown(shutdown)
@@ -72,24 +79,24 @@ async fn health(State(seen): State<Seen>) -> (StatusCode, Json<Value>) {
     }
 }
 
-/// Blocks are coming.
+/// Blocks are coming, and Bitcoin gets them.
 async fn ready(State(seen): State<Seen>) -> (StatusCode, Json<Value>) {
     let last = seen.metrics.last_commit_ms();
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as u64);
     let age = now.saturating_sub(last);
-    if last != 0 && age <= STALE_MS {
-        (StatusCode::OK, Json(json!({ "status": "ready", "age_ms": age })))
+    let reason = if last == 0 {
+        "no block since the start"
+    } else if age > STALE_MS {
+        "no block for a while"
+    } else if seen.backlog.is_overdue() {
+        "blocks wait too long for a batch on bitcoin"
     } else {
-        let reason = if last == 0 {
-            "no block since the start"
-        } else {
-            "no block for a while"
-        };
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(json!({ "status": "waiting", "reason": reason })),
-        )
-    }
+        return (StatusCode::OK, Json(json!({ "status": "ready", "age_ms": age })));
+    };
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        Json(json!({ "status": "waiting", "reason": reason })),
+    )
 }

@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use alloy_primitives::Bytes;
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use bitcoin::key::{Keypair, Secp256k1};
 use l2_block::{B256, Genesis};
 use l2_consensus::{ConsensusConfig, Gossip, GossipConfig, SecretKey, network_key};
@@ -59,6 +59,9 @@ pub fn read_genesis(path: &Path) -> anyhow::Result<Genesis> {
     genesis.check().with_context(|| format!("{}", path.display()))?;
     Ok(genesis)
 }
+
+/// Mebibytes that may wait for a batch where the configuration does not say and Bitcoin can take as much in time.
+const BACKLOG_MIB: u64 = 64;
 
 /// Where a running node listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +127,13 @@ pub async fn run(
     let limits = Limits::for_blocks(genesis.fees.gas_limit, genesis.fees.min_base_fee);
     let pool = Arc::new(SharedPool::new(Arc::clone(&chain), limits));
 
-    let limits = BacklogLimits::new(config.blocks.max_backlog_mib << 20, genesis.windows.origin_lag);
+    let most = BacklogLimits::greatest(&genesis.windows, depth) >> 20;
+    let bound = config.blocks.max_backlog_mib.unwrap_or(most.min(BACKLOG_MIB));
+    ensure!(
+        bound <= most,
+        "blocks.max_backlog_mib is {bound}, at most {most} with the genesis file's windows.origin_lag: bitcoin would not take more in time"
+    );
+    let limits = BacklogLimits::new(bound << 20, &genesis.windows, depth);
     let backlog = Arc::new(Backlog::new(limits, &store)?);
 
     let (to_peers, from_wallets) = mpsc::channel::<Bytes>(traffic::OUTGOING);
@@ -186,6 +195,7 @@ pub async fn run(
         config.metrics.listen,
         Arc::clone(&chain),
         Arc::clone(&metrics),
+        Arc::clone(&backlog),
         stopped(stop.clone()),
     )
     .await
@@ -215,6 +225,7 @@ pub async fn run(
         max_bytes: config.blocks.max_bytes,
         backlog: Arc::clone(&backlog),
         metrics: Arc::clone(&metrics),
+        clock: crate::app::now_ms,
         on_block: Arc::new({
             let prune = pruning(Arc::clone(&store), config.store.keep_states);
             let reporter = reporter.clone();

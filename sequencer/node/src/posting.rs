@@ -37,9 +37,9 @@ use coins::BumpCoins;
 /// Name of the poster's record in the store.
 const RECORD: &str = "poster";
 /// Bitcoin blocks in which a commit ought to confirm after it was signed.
-const CONFIRM_MARGIN: u64 = 10;
-/// A batch's data that one call looks at, in blocks of the layer 2.
-const MAX_BLOCKS: u64 = 5_000;
+pub(crate) const CONFIRM_MARGIN: u64 = 10;
+/// Most blocks of a batch. The configuration makes sure that no more are made while one is posted.
+pub(crate) const MAX_BLOCKS: u64 = 1 << 15;
 /// Bytes of transactions of a batch, before compression; fewer where they do not compress.
 const MAX_BATCH_BYTES: usize = 6 << 20;
 /// Bitcoin blocks that another poster may have seen before us.
@@ -264,22 +264,24 @@ impl Posting {
         if labels.finalized != finalized && finalized <= labels.latest.number {
             self.store.set_label(Label::Finalized, finalized)?;
         }
-        let rate = match self.key {
-            Some(_) => Some(self.bitcoind.fee_rate()?.min(self.terms.cap.into())),
-            None => None,
-        };
+        let cap = self.terms.cap.into();
+        let rate = self.key.map(|_| Ok(self.bitcoind.fee_rate()?.min(cap)));
         (self.told)(PostingStatus {
             height: self.derivation.tip().height,
             batches: self.derivation.next_index(),
             safe,
             finalized,
-            rate,
+            // Whatever bitcoind says to that: where batches stand is known.
+            rate: rate
+                .as_ref()
+                .and_then(|rate: &Result<_, BitcoindError>| rate.as_ref().ok())
+                .copied(),
         })?;
         self.listen_to(labels.latest.number)?;
         let Some(rate) = rate else {
             return Ok(());
         };
-        let view = self.view(labels.latest.number, rate)?;
+        let view = self.view(labels.latest.number, rate?)?;
         let effects = self.poster.tick(&view);
         self.bumps.retain(&self.poster.watched().collect());
         self.perform(effects)
@@ -561,7 +563,7 @@ impl Posting {
         let (Some(connector), Some(held)) = (self.connector(&head)?, self.held(outpoint)?) else {
             return Ok(None);
         };
-        // One block more than it names would do no harm, 5,000 more would cost time.
+        // One block more than it names would do no harm, thousands would cost time.
         let latest = self.store.labels()?.latest.number.min(read.commitment.last);
         let blocks = self.blocks(head.number.saturating_add(1), latest)?;
         let own = OwnView {

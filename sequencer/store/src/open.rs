@@ -8,7 +8,7 @@ use l2_state::EMPTY_ROOT;
 use l2_stf::Changes;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    WriteOptions,
+    WriteBufferManager, WriteOptions,
 };
 
 use crate::columns::{ALL, BY_HASH, META, NODES};
@@ -22,7 +22,8 @@ const VERSION: u64 = 1;
 /// How a database is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes of memory for cached blocks.
+    /// Bytes of memory for cached blocks and for writes that are not in tables yet, together; a little more is possible while
+    /// tables are written.
     pub cache: usize,
     /// Whether a committed block is on disk when [`Store::commit`] returns. Only tests of other things say no.
     pub sync: bool,
@@ -97,12 +98,16 @@ impl Store {
 
     fn layout(options: Options) -> (rocksdb::Options, Vec<ColumnFamilyDescriptor>) {
         let cache = Cache::new_lru_cache(options.cache);
+        // Taken out of the cache; from half of it on, writes go to tables. No writer waits for that.
+        let writes =
+            WriteBufferManager::new_write_buffer_manager_with_cache(options.cache / 2, false, cache.clone());
         let mut all = rocksdb::Options::default();
         all.create_if_missing(true);
         all.create_missing_column_families(true);
         all.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
         // Column families share the write-ahead log, so they are recovered to one point.
         all.set_atomic_flush(true);
+        all.set_write_buffer_manager(&writes);
         all.set_max_background_jobs(2);
         all.set_keep_log_file_num(4);
         all.set_max_open_files(512);
@@ -112,7 +117,9 @@ impl Store {
             table.set_cache_index_and_filter_blocks(true);
             table.set_pin_l0_filter_and_index_blocks_in_cache(true);
             let mut column = rocksdb::Options::default();
-            column.set_write_buffer_size(16 << 20);
+            column.set_write_buffer_size((options.cache / 4).min(16 << 20));
+            // Small, or the columns that are hardly used fill a small budget with room that they do not need.
+            column.set_arena_block_size(128 << 10);
             if BY_HASH.contains(&name) {
                 table.set_bloom_filter(10.0, false);
             }

@@ -214,7 +214,6 @@ async fn a_proposer_of_many_blocks_gets_two_looked_at_and_the_next_one_gets_its_
     let answers = receive_side_by_side(&mut driver, &flood).await;
     assert_eq!(answers.iter().flatten().count(), MAX_PER_ROUND);
     assert_eq!(driver.app.checked, MAX_PER_ROUND);
-    assert_eq!(driver.app.standing, Some(Standing::Proposed));
     assert_eq!(candidates(&driver, 1), MAX_PER_ROUND);
     assert_eq!(driver.waiting.len(), 0);
     // One after another is no better.
@@ -224,7 +223,6 @@ async fn a_proposer_of_many_blocks_gets_two_looked_at_and_the_next_one_gets_its_
         }
     }
     assert_eq!((driver.app.checked, candidates(&driver, 1)), (2, 2));
-    assert_eq!(driver.app.standing, Some(Standing::Decided));
     // Whose turn is next is heard.
     let honest = block(1, 1, 0);
     let answers = receive_side_by_side(&mut driver, std::slice::from_ref(&honest)).await;
@@ -339,6 +337,32 @@ async fn a_synced_block_has_the_round_of_its_certificate() {
     assert_eq!(known(&mut driver, 1, 0).await.len(), 1);
     assert_eq!(known(&mut driver, 1, 1).await.len(), 0);
     assert_eq!(known(&mut driver, 1, 2).await.len(), 1);
+}
+
+/// Whether it was wise to propose a block is asked as long as nobody can be bound to it.
+#[tokio::test]
+async fn the_application_is_told_how_a_block_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut driver = driver(folder.path());
+    let hear = async |driver: &mut Driver<Toy>, block: &Block| {
+        driver.app.standing = None;
+        receive_side_by_side(driver, std::slice::from_ref(block)).await;
+        driver.app.standing
+    };
+    driver.app.finds = Judgement::Unknown;
+    let first = block(1, 0, 0);
+    assert_eq!(hear(&mut driver, &first).await, Some(Standing::Proposed));
+    // Its round is over: it is asked about again.
+    driver.app.finds = Judgement::Valid;
+    assert_eq!(known(&mut driver, 1, 1).await, [first.header.hash()]);
+    assert_eq!(driver.app.standing, Some(Standing::Earlier));
+    // Another of that round, which came late, one of this round, and one of the next.
+    assert_eq!(hear(&mut driver, &block(1, 0, 1)).await, Some(Standing::Earlier));
+    assert_eq!(hear(&mut driver, &block(1, 1, 0)).await, Some(Standing::Proposed));
+    assert_eq!(hear(&mut driver, &block(1, 2, 0)).await, Some(Standing::Proposed));
+    // Whoever comes late gets what was decided.
+    sync(&mut driver, &block(1, 3, 0), 3).await;
+    assert_eq!(driver.app.standing, Some(Standing::Decided));
 }
 
 #[tokio::test]

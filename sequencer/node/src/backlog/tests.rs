@@ -2,23 +2,30 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{B256, Bytes};
 use l2_block::L1Origin;
 use l2_store::Label;
 
 use super::*;
-use crate::chain::{Chain, Choice};
-use crate::pool::Nothing;
-use crate::pool::tests::{World, world};
+use crate::pool::tests::{World, genesis, world};
 
-const LAG: u64 = 100;
 const MIB: u64 = 1 << 20;
+const SEATS: usize = 4;
 
-fn backlog(world: &World, bytes: u64) -> Backlog {
-    Backlog::new(BacklogLimits::new(bytes, LAG), world.chain.store()).unwrap()
+/// Of a chain whose blocks name Bitcoin blocks six deep and can be posted for a hundred.
+fn limits(bytes: u64) -> BacklogLimits {
+    let windows = Windows {
+        origin_lag: 116,
+        ..genesis().windows
+    };
+    BacklogLimits::new(bytes, &windows, 6)
 }
 
-/// A block that only its number, its origin and its size matter of.
+fn backlog(world: &World, bytes: u64) -> Backlog {
+    Backlog::new(limits(bytes), world.chain.store()).unwrap()
+}
+
+/// A block that only its number, its proposer, its origin and its size matter of; proposers take turns.
 fn block(number: u64, origin: u64, bytes: u64) -> Block {
     let transactions = match bytes {
         0 => vec![],
@@ -34,7 +41,7 @@ fn block(number: u64, origin: u64, bytes: u64) -> Block {
                 hash: B256::ZERO,
             },
             round: 0,
-            proposer: Address::ZERO,
+            proposer: proposer(number),
             base_fee: 1,
             data_fee: 1,
             gas_used: 0,
@@ -47,6 +54,10 @@ fn block(number: u64, origin: u64, bytes: u64) -> Block {
     }
 }
 
+fn proposer(number: u64) -> Address {
+    Address::with_last_byte((number % SEATS as u64) as u8 + 1)
+}
+
 fn status(height: u64, safe: u64) -> PostingStatus {
     PostingStatus {
         height,
@@ -55,101 +66,134 @@ fn status(height: u64, safe: u64) -> PostingStatus {
     }
 }
 
+fn is_full(backlog: &Backlog) -> bool {
+    backlog.is_full(&Address::repeat_byte(0xee), SEATS)
+}
+
+fn accepts(backlog: &Backlog, number: u64) -> bool {
+    backlog.accepts(&block(number, 10, 1), SEATS)
+}
+
 #[test]
-fn bytes_that_wait_are_dear_then_refused_until_bitcoin_has_them() {
+fn bytes_that_wait_are_refused_until_bitcoin_has_them() {
     let world = world();
-    let backlog = backlog(&world, 4 * MIB);
+    let backlog = backlog(&world, 16 * MIB);
     let store = world.chain.store();
-    let more = block(9, 10, 1);
-    for (number, pressure) in [
-        (1, Pressure::Low),
-        (2, Pressure::High),
-        (3, Pressure::High),
-        (4, Pressure::Full),
-        // Others may be configured to propose more.
-        (5, Pressure::Full),
-        (6, Pressure::Full),
-        (7, Pressure::Full),
-    ] {
+    backlog.posted(&status(10, 0), store).unwrap();
+    for number in 1..=40 {
+        assert!(accepts(&backlog, number), "block {number}");
         backlog.committed(&block(number, 10, MIB));
-        assert_eq!(backlog.pressure(), pressure, "block {number}");
-        assert!(backlog.accepts(&more), "block {number}");
+        assert_eq!(is_full(&backlog), number >= 16, "block {number}");
+        if number == 31 {
+            break;
+        }
     }
-    backlog.committed(&block(8, 10, MIB));
-    assert!(!backlog.accepts(&more));
+    // A quarter more than proposers propose, and two batches.
+    backlog.committed(&block(32, 10, MIB));
+    assert!(!accepts(&backlog, 33));
     // What holds nothing from the mempool adds nothing, and the chain must go on.
-    assert!(backlog.accepts(&block(9, 10, 0)));
+    assert!(backlog.accepts(&block(33, 10, 0), SEATS));
     // The same block again is no other block.
-    backlog.committed(&block(8, 10, MIB));
+    backlog.committed(&block(32, 10, MIB));
     let all = Waiting {
-        blocks: 8,
-        bytes: 8 * MIB,
+        blocks: 32,
+        bytes: 32 * MIB,
         age: 0,
     };
     assert_eq!(backlog.waiting(), all);
 
     backlog.posted(&status(10, 1), store).unwrap();
-    assert!(backlog.accepts(&more));
-    assert_eq!(backlog.pressure(), Pressure::Full);
-    backlog.posted(&status(10, 5), store).unwrap();
-    assert_eq!(backlog.pressure(), Pressure::High);
-    backlog.posted(&status(10, 8), store).unwrap();
-    assert_eq!(backlog.pressure(), Pressure::Low);
+    assert!(accepts(&backlog, 33) && is_full(&backlog));
+    backlog.posted(&status(10, 16), store).unwrap();
+    assert!(is_full(&backlog));
+    backlog.posted(&status(10, 17), store).unwrap();
+    assert!(!is_full(&backlog));
+    backlog.posted(&status(10, 32), store).unwrap();
     assert_eq!(backlog.waiting(), Waiting::default());
     // A batch of blocks that this node had not seen: they come as old ones.
-    backlog.posted(&status(11, 12), store).unwrap();
-    backlog.committed(&block(9, 10, MIB));
+    backlog.posted(&status(11, 36), store).unwrap();
+    backlog.committed(&block(33, 10, MIB));
     assert_eq!(backlog.waiting(), Waiting::default());
-    backlog.committed(&block(13, 10, MIB));
+    backlog.committed(&block(37, 10, MIB));
     assert_eq!(backlog.waiting().blocks, 1);
+}
+
+/// Who goes on where others stop would have all the room that Bitcoin makes, and all the fees.
+#[test]
+fn a_proposer_has_its_share_and_no_more() {
+    let world = world();
+    let backlog = backlog(&world, 16 * MIB);
+    backlog.posted(&status(10, 0), world.chain.store()).unwrap();
+    let (greedy, other) = (proposer(4), proposer(5));
+    // Half as much again as a fourth: six of sixteen, and twelve of thirty-two for who votes.
+    for number in (4..).step_by(SEATS).take(12) {
+        assert!(accepts(&backlog, number), "block {number}");
+        assert_eq!(backlog.is_full(&greedy, SEATS), number >= 28, "block {number}");
+        backlog.committed(&block(number, 10, MIB));
+    }
+    assert!(!accepts(&backlog, 52));
+    assert!(backlog.accepts(&block(52, 10, 0), SEATS));
+    assert!(accepts(&backlog, 53) && !backlog.is_full(&other, SEATS));
+    // Alone, it has all of it.
+    assert!(backlog.accepts(&block(52, 10, 1), 1) && !backlog.is_full(&greedy, 1));
 }
 
 /// Nobody posts: what is agreed on after `origin_lag` Bitcoin blocks could never be derived.
 #[test]
 fn blocks_that_wait_too_long_stop_others_from_joining_them() {
     let world = world();
-    let backlog = backlog(&world, MIB);
+    let backlog = backlog(&world, 16 * MIB);
     let store = world.chain.store();
     backlog.committed(&block(1, 10, 1));
     backlog.committed(&block(2, 60, 1));
-    let more = block(3, 60, 1);
-    for (height, pressure, accepts) in [
-        (10, Pressure::Low, true),
-        (84, Pressure::Low, true),
-        (85, Pressure::Full, true),
-        (97, Pressure::Full, true),
-        (98, Pressure::Full, false),
-        (10_000, Pressure::Full, false),
+    // Nothing is known of Bitcoin yet, and so not how long they have waited.
+    assert!(accepts(&backlog, 3) && !is_full(&backlog));
+    for (height, full, accepted) in [
+        (10, false, true),
+        (10 + 6 + 24, false, true),
+        (10 + 6 + 25, true, true),
+        (10 + 6 + 49, true, true),
+        (10 + 6 + 50, true, false),
+        (10_000, true, false),
         // Bitcoin was reorganised.
-        (84, Pressure::Low, true),
+        (40, false, true),
     ] {
         backlog.posted(&status(height, 0), store).unwrap();
         assert_eq!(
-            (backlog.pressure(), backlog.accepts(&more)),
-            (pressure, accepts),
+            (is_full(&backlog), accepts(&backlog, 3)),
+            (full, accepted),
             "height {height}"
         );
-        assert!(backlog.accepts(&block(3, 60, 0)));
+        assert_eq!(backlog.is_overdue(), !accepted);
+        assert!(backlog.accepts(&block(3, 60, 0), SEATS));
     }
     // The younger one is another matter.
-    backlog.posted(&status(98, 1), store).unwrap();
-    assert_eq!(backlog.waiting().age, 38);
-    assert_eq!(backlog.pressure(), Pressure::Low);
+    backlog.posted(&status(90, 1), store).unwrap();
+    assert_eq!(backlog.waiting().age, 30);
+    assert!(!is_full(&backlog));
 }
 
-/// Commits empty blocks until the head has this number.
-fn commit_until(chain: &Chain, backlog: &Backlog, number: u64) {
-    while chain.head().number < number {
-        let choice = Choice {
-            now_ms: 1_001_000,
-            round: 0,
-            proposer: Address::repeat_byte(0xaa),
-            max_bytes: 0,
-            data_fee: 0,
+#[test]
+fn limits_of_any_chain_leave_time_to_post() {
+    let of = |origin_lag, depth| {
+        let windows = Windows {
+            origin_lag,
+            ..genesis().windows
         };
-        let block = chain.propose(&choice, Nothing).unwrap().block.clone();
-        chain.commit(&block, &[]).unwrap();
-        backlog.committed(&block);
+        (
+            BacklogLimits::new(64 * MIB, &windows, depth),
+            BacklogLimits::greatest(&windows, depth),
+        )
+    };
+    let (usual, greatest) = of(1_008, 6);
+    assert_eq!((usual.age, usual.most_age), (6 + 248, 6 + 496));
+    assert_eq!(usual.most_bytes, (64 + 16 + 12) * MIB);
+    assert_eq!(greatest, 496 * MIB);
+    // However short the time: a few blocks more than a batch takes, and never less for validators than for proposers.
+    for (lag, depth) in [(2, 1), (2, 100), (17, 6), (40, 6), (4_032, 100)] {
+        let (limits, greatest) = of(lag, depth);
+        assert!(limits.age >= depth + LEAST_AGE && limits.most_age > limits.age);
+        assert!(limits.most_bytes > limits.bytes && greatest >= 24 * MIB);
     }
 }
 
@@ -158,20 +202,40 @@ fn blocks_wait_again_after_a_reorganisation_and_still_after_a_restart() {
     let world = world();
     let store = Arc::clone(world.chain.store());
     let before = backlog(&world, MIB);
-    commit_until(&world.chain, &before, 5);
-    before.posted(&status(200, 4), &store).unwrap();
-    assert_eq!(before.waiting().blocks, 1);
-    before.posted(&status(199, 2), &store).unwrap();
-    assert_eq!(before.waiting().blocks, 3);
-    commit_until(&world.chain, &before, 6);
-    assert_eq!(before.waiting().blocks, 4);
+    let each = world.commit_transfers(&before, 5);
+    let waiting = |backlog: &Backlog, blocks: u64| {
+        let waiting = backlog.waiting();
+        assert_eq!((waiting.blocks, waiting.bytes), (blocks, blocks * each));
+    };
+    before.posted(&status(8, 4), &store).unwrap();
+    waiting(&before, 1);
+    before.posted(&status(7, 2), &store).unwrap();
+    waiting(&before, 3);
+    world.commit_transfers(&before, 1);
+    waiting(&before, 4);
 
     store.set_label(Label::Safe, 3).unwrap();
-    let after = backlog(&world, MIB);
-    assert_eq!(after.waiting().blocks, 3);
+    let after = backlog(&world, 3 * each);
+    waiting(&after, 3);
+    assert!(is_full(&after));
     // Derivation begins anew, and has the blocks as they were.
-    after.posted(&status(200, 4), &store).unwrap();
-    assert_eq!(after.waiting().blocks, 2);
+    after.posted(&status(8, 4), &store).unwrap();
+    waiting(&after, 2);
+    assert!(!is_full(&after));
+}
+
+impl World {
+    /// Commits blocks with one transfer each; gives the bytes of one.
+    fn commit_transfers(&self, backlog: &Backlog, count: u64) -> u64 {
+        let mut each = 0;
+        for _ in 0..count {
+            each = self.submit_transfer().len() as u64;
+            let block = self.commit();
+            assert_eq!(block.transactions.len(), 1);
+            backlog.committed(&block);
+        }
+        each
+    }
 }
 
 #[test]
@@ -191,13 +255,13 @@ fn a_byte_costs_what_bitcoin_asks_and_more_when_bytes_pile_up() {
     // Not known yet: as it is, within the bounds.
     assert_eq!(backlog.data_fee(&fees, &parent(8_000)), 8_000);
     assert_eq!(backlog.data_fee(&fees, &parent(1)), 1_000);
-    // Twenty satoshis a virtual byte are 3.125 a byte of a transaction: an eighth at most in one block.
+    // Twenty satoshis a virtual byte are five a byte of a transaction: an eighth at most in one block.
     let known = PostingStatus {
         rate: Some(20),
         ..status(10, 0)
     };
     backlog.posted(&known, world.chain.store()).unwrap();
-    let target = 31_250_000_000;
+    let target = 50_000_000_000;
     for (before, after) in [
         (target, target),
         (target - 1, target),
@@ -207,11 +271,8 @@ fn a_byte_costs_what_bitcoin_asks_and_more_when_bytes_pile_up() {
     ] {
         assert_eq!(backlog.data_fee(&fees, &parent(before)), after);
     }
-    let mut fee = fees.min_data_fee;
-    for _ in 0..200 {
-        fee = backlog.data_fee(&fees, &parent(fee));
-    }
-    assert_eq!(fee, target);
+    let settled = |from| (0..200).fold(from, |fee, _| backlog.data_fee(&fees, &parent(fee)));
+    assert_eq!(settled(fees.min_data_fee), target);
     // Who does not ask this time has not forgotten.
     backlog.posted(&status(10, 0), world.chain.store()).unwrap();
     assert_eq!(backlog.data_fee(&fees, &parent(target)), target);
@@ -224,8 +285,25 @@ fn a_byte_costs_what_bitcoin_asks_and_more_when_bytes_pile_up() {
     assert_eq!(backlog.data_fee(&fees, &parent(u64::MAX)), fees.max_data_fee);
 
     backlog.posted(&known, world.chain.store()).unwrap();
-    backlog.committed(&block(1, 10, 2 * MIB));
-    assert_eq!(backlog.data_fee(&fees, &parent(target)), target / 8 * 9);
-    backlog.committed(&block(2, 10, 2 * MIB));
-    assert_eq!(backlog.data_fee(&fees, &parent(target)), target / 8 * 9);
+    for (mib, settles) in [
+        (2, target),
+        (1, target / 2 * 9),
+        (1, target * 8),
+        (1, target * 8),
+        // Time alone makes nothing dearer.
+        (0, target * 8),
+    ] {
+        backlog.committed(&block(backlog.waiting().blocks + 1, 10, mib * MIB));
+        assert_eq!(settled(target), settles, "{:?}", backlog.waiting());
+        let next = backlog.data_fee(&fees, &parent(target));
+        assert!((target..=target / 8 * 9).contains(&next));
+    }
+    backlog.posted(&status(10_000, 5), world.chain.store()).unwrap();
+    assert_eq!(settled(target * 8), target);
+    // Floors of a chain are above a quiet Bitcoin's price.
+    let dear = Fees {
+        min_data_fee: 60_000_000_000,
+        ..fees
+    };
+    assert_eq!(backlog.data_fee(&dear, &parent(60_000_000_000)), 60_000_000_000);
 }

@@ -47,13 +47,13 @@ impl L1Blocks for Line {
     }
 }
 
-struct Node {
+pub(crate) struct Node {
     _folder: tempfile::TempDir,
     bitcoin: Arc<Line>,
-    chain: Chain,
+    pub(crate) chain: Arc<Chain>,
 }
 
-fn node(tip: u64, newest: Option<u64>) -> Node {
+pub(crate) fn node(tip: u64, newest: Option<u64>) -> Node {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         cache: 8 << 20,
@@ -66,6 +66,7 @@ fn node(tip: u64, newest: Option<u64>) -> Node {
         newest,
     });
     let chain = Chain::new(store, &genesis, Arc::clone(&bitcoin) as Arc<dyn L1Blocks>).unwrap();
+    let chain = Arc::new(chain);
     Node {
         _folder: folder,
         bitcoin,
@@ -73,7 +74,7 @@ fn node(tip: u64, newest: Option<u64>) -> Node {
     }
 }
 
-fn block(node: &Node) -> Block {
+pub(crate) fn block(node: &Node) -> Block {
     let choice = Choice {
         now_ms: 2_000_000,
         round: 0,

@@ -2,7 +2,7 @@ use alloy_consensus::{SignableTransaction, Signed, TxEip1559, TxEip7702};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Signature, TxKind, U256};
 use bitcoin::secp256k1::SecretKey;
-use l2_block::{Account, Fees, Genesis, L1Origin, Tokenomics, Validator, Windows};
+use l2_block::{Account, Block, Fees, Genesis, L1Origin, Tokenomics, Validator, Windows};
 use l2_stf::Refused;
 use l2_store::{Options, Store};
 
@@ -75,7 +75,7 @@ pub(crate) fn genesis() -> Genesis {
 pub(crate) struct World {
     _folder: tempfile::TempDir,
     pub(crate) chain: Arc<Chain>,
-    pool: SharedPool,
+    pub(crate) pool: Arc<SharedPool>,
 }
 
 pub(crate) fn world() -> World {
@@ -87,7 +87,8 @@ pub(crate) fn world() -> World {
     let genesis = genesis();
     let store = Store::open(folder.path(), &genesis, options).unwrap();
     let chain = Arc::new(Chain::new(Arc::new(store), &genesis, Arc::new(Derived)).unwrap());
-    let pool = SharedPool::new(Arc::clone(&chain), Limits::for_blocks(GAS, 1_000));
+    let limits = Limits::for_blocks(GAS, 1_000);
+    let pool = Arc::new(SharedPool::new(Arc::clone(&chain), limits));
     World {
         _folder: folder,
         chain,
@@ -98,6 +99,11 @@ pub(crate) fn world() -> World {
 impl World {
     /// The transactions of the block that a proposer makes now.
     fn propose(&self) -> Vec<Bytes> {
+        self.next().transactions.clone()
+    }
+
+    /// The block that a proposer makes now.
+    pub(crate) fn next(&self) -> Block {
         let base_fee = self.pool.chain_id_and_base_fee().1;
         let choice = Choice {
             now_ms: 1_001_000,
@@ -108,7 +114,23 @@ impl World {
         };
         let offer = self.pool.best(base_fee, MAX_BYTES, GAS).unwrap();
         let candidate = self.chain.propose(&choice, offer).unwrap();
-        candidate.block.transactions.clone()
+        candidate.block.clone()
+    }
+
+    /// That block becomes the head.
+    pub(crate) fn commit(&self) -> Block {
+        let block = self.next();
+        let candidate = self.chain.commit(&block, &[]).unwrap();
+        self.pool.on_block(&candidate.executed).unwrap();
+        block
+    }
+
+    /// User 20 wants to make one more transfer.
+    pub(crate) fn submit_transfer(&self) -> Bytes {
+        let state = self.pool.sender_state(&ethereum_address(&key(20))).unwrap();
+        let bytes = sign(20, transfer(state.nonce));
+        self.pool.submit(bytes.clone()).unwrap();
+        bytes
     }
 
     /// Puts a transaction into the pool that says of itself what makes the pool take it and rank it first.
