@@ -168,6 +168,11 @@ impl Pending {
         ends
     }
 
+    /// Lets go of what was seen.
+    pub(super) fn forget(&mut self) {
+        self.parts = Parts::default();
+    }
+
     /// Whether nothing that could still be seen changes what the batch is.
     pub(super) fn complete(&self) -> bool {
         self.parts.complete()

@@ -51,6 +51,9 @@ use crate::scan::{DepositFormat, scan};
 pub const GIVE_UP: u64 = 12;
 /// Heights that derivation can rewind by: two days, and more than `windows.confirmations` may be.
 pub const HISTORY: usize = 288;
+/// Of these, the newest that keep the bytes of a batch that is half seen: some megabytes each, and nobody goes back further but
+/// for once in a decade. Who does begins before that batch.
+pub const WHOLE: usize = 12;
 
 /// Derivation after a Bitcoin block. Cheap to copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,18 @@ struct State {
     /// Batches decided so far, and the index of the next.
     index: u64,
     link: Link,
+    /// Whether it has all that was seen of a pending batch.
+    whole: bool,
+}
+
+impl State {
+    /// Lets go of what is large.
+    fn thin(&mut self) {
+        if let Link::Pending(pending) = &mut self.link {
+            pending.forget();
+            self.whole = false;
+        }
+    }
 }
 
 /// The chain as far as Bitcoin tells it.
@@ -155,6 +170,7 @@ impl Derivation {
                 head: Arc::new(header),
                 index: 0,
                 link: Link::open(),
+                whole: true,
             },
             before: VecDeque::new(),
             l1: BTreeMap::new(),
@@ -254,6 +270,10 @@ impl Derivation {
         self.before.push_back(before);
         if self.before.len() > HISTORY {
             self.before.pop_front();
+        }
+        let old = self.before.len().checked_sub(WHOLE + 1);
+        if let Some(state) = old.and_then(|old| self.before.get_mut(old)) {
+            state.thin();
         }
         if let Some(oldest) = self.before.front() {
             let seen = oldest.head.origin.height;
@@ -357,24 +377,26 @@ impl Derivation {
         Ok(script)
     }
 
-    /// Goes back to the state after the Bitcoin block at `height`.
+    /// Goes back to the state after the Bitcoin block at `height`, or, more than [`WHOLE`] blocks deep, after an earlier one, if a
+    /// batch was half seen then: [`Self::tip`] says where.
     ///
     /// # Errors
     /// [`RewindError`] if derivation does not remember it; nothing changes then.
     pub fn rewind(&mut self, height: u64) -> Result<(), RewindError> {
         let tip = self.state.tip.height;
-        let oldest = self.before.front().map_or(tip, |state| state.tip.height);
+        let oldest = self.before.iter().find(|state| state.whole);
+        let oldest = oldest.map_or(tip, |state| state.tip.height);
         if !(oldest..=tip).contains(&height) {
             let got = height;
             return Err(RewindError { oldest, tip, got });
         }
-        while self.state.tip.height > height {
+        while self.state.tip.height > height || !self.state.whole {
             match self.before.pop_back() {
                 Some(state) => self.state = state,
                 None => break,
             }
         }
-        self.l1.split_off(&height.saturating_add(1));
+        self.l1.split_off(&self.state.tip.height.saturating_add(1));
         Ok(())
     }
 }

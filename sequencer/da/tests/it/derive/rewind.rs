@@ -1,5 +1,7 @@
 //! Reorganisations, checkpoints, and blocks out of order.
 
+use l2_da::derive::WHOLE;
+
 use super::*;
 
 #[test]
@@ -53,24 +55,72 @@ fn a_reorganisation_is_derived_anew() {
 #[test]
 fn rewinding_and_going_on_gives_the_same() {
     let (mut net, mut held) = Net::opened();
-    for _ in 0..5 {
+    let (mut halves, mut deeper) = (vec![], 0);
+    for _ in 0..15 {
         net.agree_some(2);
         let batch = net.batch(&held);
         held = batch.next.clone();
         net.mine(vec![batch.commit.clone()]);
+        halves.push(net.bitcoin.height());
         net.mine(batch.reveals.clone());
     }
     let end = net.node.clone();
     for height in crate::model::FIRST..=net.bitcoin.height() {
         let mut node = end.clone();
         node.rewind(height).unwrap();
-        assert_eq!(node.tip(), net.bitcoin.origin_at(height));
+        // Long ago, a batch that was half seen is seen from its beginning.
+        let half_seen = halves.contains(&height) && height + (WHOLE as u64) < net.bitcoin.height();
+        deeper += usize::from(half_seen);
+        assert_eq!(node.tip(), net.bitcoin.origin_at(height - u64::from(half_seen)));
         net.node = node;
         net.follow();
         assert_eq!(net.node.safe(), end.safe());
         assert_eq!(net.node.link(), end.link());
         assert_eq!(net.node.next_index(), end.next_index());
     }
+    assert!(deeper > 5 && deeper < halves.len());
+}
+
+/// A batch that is seen for longer than states are whole: there is one before it, or nothing can be done.
+#[test]
+fn a_batch_that_stays_half_seen_is_begun_anew() {
+    let (mut net, held) = Net::opened();
+    let opened = net.node.tip().height;
+    net.agree_some(2);
+    let batch = net.batch(&held);
+    net.mine(vec![batch.commit.clone()]);
+    let seen = net.node.tip().height;
+    for _ in 0..WHOLE + 2 {
+        net.mine(vec![]);
+    }
+    let tip = net.node.tip().height;
+    assert!(tip - seen < WINDOW, "it is decided");
+    for height in opened..=tip {
+        let mut node = net.node.clone();
+        node.rewind(height).unwrap();
+        let expected = match height {
+            height if height + (WHOLE as u64) < tip => height.min(seen - 1),
+            height => height,
+        };
+        assert_eq!(node.tip().height, expected, "{height}");
+    }
+    // It is still decided by its parts.
+    net.mine(batch.reveals.clone());
+    net.assert_caught_up();
+
+    // No state before it is remembered.
+    let (mut net, held) = Net::opened();
+    net.agree_some(2);
+    let batch = net.batch(&held);
+    net.mine(vec![batch.commit.clone()]);
+    for _ in 0..=l2_da::derive::HISTORY {
+        net.mine(vec![]);
+    }
+    let tip = net.node.tip().height;
+    let oldest = net.node.rewind(0).unwrap_err().oldest;
+    net.node.rewind(oldest).unwrap();
+    assert_eq!(net.node.tip().height, oldest);
+    assert!(oldest + (l2_da::derive::HISTORY as u64) >= tip);
 }
 
 #[test]
