@@ -23,10 +23,14 @@ const WEI_PER_RATE: u64 = 2_500_000_000;
 const DEAREST: u64 = 8;
 /// Bitcoin blocks that a block may wait in any case: batches take a few.
 const LEAST_AGE: u64 = 12;
-/// Bytes of two batches: so much less waits for a validator that sees Bitcoin a little later than another.
+/// Bytes of two batches: so much more waits for a validator that sees Bitcoin a little later than another.
 const SLACK: u64 = 12 << 20;
-/// Bytes that Bitcoin is sure to take, in one of its blocks.
-const TAKEN: u64 = 2 << 20;
+/// Bytes of a batch.
+const BATCH: u64 = 6 << 20;
+/// Bitcoin blocks that a large batch takes, if nothing else is in its way.
+const BATCH_BLOCKS: u64 = 3;
+/// Bytes of the longest block.
+const BLOCK: u64 = l2_consensus::MAX_BLOCK_BYTES as u64;
 
 /// How much may wait for Bitcoin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +51,19 @@ impl BacklogLimits {
     #[must_use]
     pub fn new(bytes: u64, windows: &Windows, depth: u64) -> Self {
         // Posters that come back to life have the rest of the time to post what waits.
-        let usable = Self::usable(windows, depth);
+        let quarter = Self::quarter(windows, depth);
         Self {
             bytes,
-            age: depth + (usable / 4).max(LEAST_AGE),
+            age: depth + quarter,
             most_bytes: bytes.saturating_add(bytes / 4).saturating_add(SLACK),
-            most_age: depth + (usable / 2).max(LEAST_AGE * 2),
+            most_age: depth + (Self::usable(windows, depth) / 2).max(quarter + 1),
         }
+    }
+
+    /// A quarter of the time, and twelve blocks at least, where these are no more than half of it.
+    fn quarter(windows: &Windows, depth: u64) -> u64 {
+        let usable = Self::usable(windows, depth);
+        (usable / 4).max(LEAST_AGE.min(usable / 2))
     }
 
     /// Bitcoin blocks from when a block is made until no validator signs a batch of it.
@@ -63,12 +73,10 @@ impl BacklogLimits {
             .saturating_sub(CONFIRM_MARGIN.saturating_add(depth))
     }
 
-    /// Most bytes that can be posted in time, if nothing else goes wrong meanwhile.
+    /// Most bytes that can be posted in a quarter of the time, by batches that begin `every` blocks after each other.
     #[must_use]
-    pub fn greatest(windows: &Windows, depth: u64) -> u64 {
-        (Self::usable(windows, depth) / 4)
-            .max(LEAST_AGE)
-            .saturating_mul(TAKEN)
+    pub fn greatest(windows: &Windows, depth: u64, every: u64) -> u64 {
+        Self::quarter(windows, depth).saturating_mul(BATCH / every.saturating_add(1).max(BATCH_BLOCKS))
     }
 }
 
@@ -110,6 +118,8 @@ struct Inner {
     safe: u64,
     /// Bitcoin's height; none until Bitcoin was looked at.
     height: Option<u64>,
+    /// Bytes that waited when the node started: they may long be on Bitcoin.
+    at_start: u64,
     /// Satoshis that a virtual byte costs on Bitcoin, once that is known.
     rate: Option<u64>,
     /// Whether it was full when somebody last asked.
@@ -166,6 +176,7 @@ impl Backlog {
         for entry in entries(store, inner.safe)? {
             inner.push(entry);
         }
+        inner.at_start = inner.bytes;
         Ok(Self {
             limits,
             inner: Mutex::new(inner),
@@ -251,19 +262,34 @@ impl Backlog {
     }
 
     /// Whether a validator is to vote for a block that is proposed now; `seats` validators take turns. One that holds nothing from
-    /// the mempool is never refused, and none is before Bitcoin was looked at: what waited at the start may long be there.
+    /// the mempool is never refused. Until Bitcoin was looked at, what waited at the start does not count.
     #[must_use]
     pub fn accepts(&self, block: &Block, seats: usize) -> bool {
         let inner = self.lock();
-        let BacklogLimits {
-            most_bytes, most_age, ..
-        } = self.limits;
-        let waiting = inner.waiting();
-        block.transactions.is_empty()
-            || inner.height.is_none()
-            || (waiting.bytes < most_bytes
-                && waiting.age < most_age
-                && inner.of_proposer(&block.header.proposer) < share(most_bytes, seats))
+        let limits = &self.limits;
+        let Waiting { bytes, age, .. } = inner.waiting();
+        if block.transactions.is_empty() {
+            true
+        } else if inner.height.is_none() {
+            bytes.saturating_sub(inner.at_start) < limits.most_bytes
+        } else {
+            // Its last block may have been one of the longest.
+            let share = share(limits.bytes.saturating_add(limits.bytes / 4), seats);
+            let its = inner.of_proposer(&block.header.proposer);
+            bytes < limits.most_bytes && age < limits.most_age && its < share.saturating_add(BLOCK)
+        }
+    }
+
+    /// Whether a validator is to vote for a block that was proposed in a round that is over. Others may be bound to it, and how
+    /// long something has waited never gets less while nobody posts. How much does, so this alone is asked, and with room.
+    #[must_use]
+    pub fn accepts_earlier(&self, block: &Block) -> bool {
+        let inner = self.lock();
+        let bytes = match inner.height {
+            Some(_) => inner.bytes,
+            None => inner.bytes.saturating_sub(inner.at_start),
+        };
+        block.transactions.is_empty() || bytes < self.limits.most_bytes.saturating_mul(2)
     }
 
     /// Wei that a byte of the block after `parent` is to cost: as near to what it costs on Bitcoin as the rules allow from one
@@ -285,8 +311,8 @@ impl Backlog {
     }
 }
 
-/// What one of `seats` proposers may have waiting: half as much again as when all propose the same, so that those of a validator
-/// that is down can be made up for; all of it where there is no other.
+/// What one of `seats` proposers may have waiting: half as much again as when all propose the same; all of it where there is no
+/// other.
 fn share(bytes: u64, seats: usize) -> u64 {
     let seats = u64::try_from(seats).unwrap_or(u64::MAX).max(1);
     (bytes / seats).saturating_add(bytes / seats / 2).min(bytes)

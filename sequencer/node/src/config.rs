@@ -336,13 +336,13 @@ impl NodeConfig {
                 "1 to 1,000",
             )?;
         }
-        // A commit is due `every` blocks after the last one confirmed, and then takes one itself.
-        let between = (self.posting.every + 1) * BITCOIN_MS;
+        // A commit is due `every` blocks after the last one confirmed, or `takeover` later, and then takes one itself.
+        let between = (self.posting.every + self.posting.takeover + 1) * BITCOIN_MS;
         range(
             "posting.every",
             interval.saturating_mul(MAX_BLOCKS) >= between,
             self.posting.every.to_string(),
-            "fewer, with this blocks.interval_ms: more blocks are made meanwhile than a batch can hold",
+            "fewer, with these blocks.interval_ms and posting.takeover: more blocks are made meanwhile than a batch can hold",
         )?;
         range(
             "posting.max_fee_rate",
@@ -441,7 +441,7 @@ mod tests {
             ("[consensus]\npropose_ms = 0", "consensus.propose_ms"),
             ("[consensus]\ndelta_ms = 20001", "consensus.delta_ms"),
             ("[posting]\nevery = 0", "posting.every"),
-            ("[posting]\nevery = 27", "posting.every"),
+            ("[posting]\nevery = 60", "posting.every"),
             ("[posting]\nmax_fee_rate = 0", "posting.max_fee_rate"),
             ("[store]\ncache_mib = 0", "store.cache_mib"),
             ("[blocks]\ninterval = 1", "interval"),

@@ -79,7 +79,7 @@ async fn health(State(seen): State<Seen>) -> (StatusCode, Json<Value>) {
     }
 }
 
-/// Blocks are coming, and Bitcoin gets them.
+/// Blocks are coming, and none waits too long for a batch, as far as Bitcoin was seen.
 async fn ready(State(seen): State<Seen>) -> (StatusCode, Json<Value>) {
     let last = seen.metrics.last_commit_ms();
     let now = std::time::SystemTime::now()

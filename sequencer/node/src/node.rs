@@ -127,13 +127,18 @@ pub async fn run(
     let limits = Limits::for_blocks(genesis.fees.gas_limit, genesis.fees.min_base_fee);
     let pool = Arc::new(SharedPool::new(Arc::clone(&chain), limits));
 
-    let most = BacklogLimits::greatest(&genesis.windows, depth) >> 20;
+    let most = BacklogLimits::greatest(&genesis.windows, depth, config.posting.every) >> 20;
     let bound = config.blocks.max_backlog_mib.unwrap_or(most.min(BACKLOG_MIB));
     ensure!(
         bound <= most,
         "blocks.max_backlog_mib is {bound}, at most {most} with the genesis file's windows.origin_lag: bitcoin would not take more in time"
     );
     let limits = BacklogLimits::new(bound << 20, &genesis.windows, depth);
+    ensure!(
+        depth + config.posting.every + config.posting.takeover < limits.age,
+        "posting.every and posting.takeover: blocks would wait for a batch longer than the {} bitcoin blocks after which, by the genesis file's windows.origin_lag, they have waited too long",
+        limits.age
+    );
     let backlog = Arc::new(Backlog::new(limits, &store)?);
 
     let (to_peers, from_wallets) = mpsc::channel::<Bytes>(traffic::OUTGOING);

@@ -38,8 +38,8 @@ use coins::BumpCoins;
 const RECORD: &str = "poster";
 /// Bitcoin blocks in which a commit ought to confirm after it was signed.
 pub(crate) const CONFIRM_MARGIN: u64 = 10;
-/// Most blocks of a batch. The configuration makes sure that no more are made while one is posted.
-pub(crate) const MAX_BLOCKS: u64 = 1 << 15;
+/// Most blocks of a batch. The configuration makes sure that no more are made from one to the next, one take-over included.
+pub(crate) const MAX_BLOCKS: u64 = 1 << 16;
 /// Bytes of transactions of a batch, before compression; fewer where they do not compress.
 const MAX_BATCH_BYTES: usize = 6 << 20;
 /// Bitcoin blocks that another poster may have seen before us.

@@ -98,7 +98,7 @@ impl Store {
 
     fn layout(options: Options) -> (rocksdb::Options, Vec<ColumnFamilyDescriptor>) {
         let cache = Cache::new_lru_cache(options.cache);
-        // Taken out of the cache; from half of it on, writes go to tables. No writer waits for that.
+        // Taken out of the cache; from half of it on, writes go to tables.
         let writes =
             WriteBufferManager::new_write_buffer_manager_with_cache(options.cache / 2, false, cache.clone());
         let mut all = rocksdb::Options::default();
@@ -118,6 +118,7 @@ impl Store {
             table.set_pin_l0_filter_and_index_blocks_in_cache(true);
             let mut column = rocksdb::Options::default();
             column.set_write_buffer_size((options.cache / 4).min(16 << 20));
+            column.set_max_write_buffer_number(4);
             // Small, or the columns that are hardly used fill a small budget with room that they do not need.
             column.set_arena_block_size(128 << 10);
             if BY_HASH.contains(&name) {

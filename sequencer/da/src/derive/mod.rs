@@ -49,7 +49,7 @@ use crate::scan::{DepositFormat, scan};
 /// Bitcoin blocks after which a quorum gives up a batch whose parts do not come: the next commit spends its connector. Reveals
 /// were signed before the commit, so they come within some blocks or not at all.
 pub const GIVE_UP: u64 = 12;
-/// Heights that derivation can rewind by: two days, and more than `windows.confirmations` may be.
+/// Heights that derivation can rewind by, unless a batch is half seen for as long: two days, and more than `windows.confirmations` may be.
 pub const HISTORY: usize = 288;
 /// Of these, the newest that keep the bytes of a batch that is half seen: some megabytes each, and nobody goes back further but
 /// for once in a decade. Who does begins before that batch.

@@ -112,6 +112,27 @@ async fn what_waits_decides_what_is_proposed_and_what_is_voted_for() {
 }
 
 #[tokio::test]
+async fn only_who_votes_refuses_what_is_too_much() {
+    let world = world();
+    world.submit_transfer();
+    let mut app = of(&world, 1);
+    bitcoin(&app, world.chain.head().origin.height);
+    app.backlog.committed(&world.commit());
+    world.submit_transfer();
+    app.backlog.committed(&world.commit());
+    world.submit_transfer();
+    let block = world.next();
+    for standing in [Standing::Proposed, Standing::Earlier] {
+        assert_eq!(judge(&mut app, &block, standing).await, Judgement::Unknown);
+    }
+    assert_eq!(judge(&mut app, &block, Standing::Decided).await, Judgement::Valid);
+    app.key = None;
+    for standing in [Standing::Proposed, Standing::Earlier] {
+        assert_eq!(judge(&mut app, &block, standing).await, Judgement::Valid);
+    }
+}
+
+#[tokio::test]
 async fn a_young_bitcoin_block_is_waited_for_unless_a_quorum_named_it() {
     let liar = chain::node(110, Some(110));
     let block = chain::block(&liar);

@@ -80,13 +80,10 @@ fn bytes_that_wait_are_refused_until_bitcoin_has_them() {
     let backlog = backlog(&world, 16 * MIB);
     let store = world.chain.store();
     backlog.posted(&status(10, 0), store).unwrap();
-    for number in 1..=40 {
+    for number in 1..=31 {
         assert!(accepts(&backlog, number), "block {number}");
         backlog.committed(&block(number, 10, MIB));
         assert_eq!(is_full(&backlog), number >= 16, "block {number}");
-        if number == 31 {
-            break;
-        }
     }
     // A quarter more than proposers propose, and two batches.
     backlog.committed(&block(32, 10, MIB));
@@ -125,17 +122,67 @@ fn a_proposer_has_its_share_and_no_more() {
     let backlog = backlog(&world, 16 * MIB);
     backlog.posted(&status(10, 0), world.chain.store()).unwrap();
     let (greedy, other) = (proposer(4), proposer(5));
-    // Half as much again as a fourth: six of sixteen, and twelve of thirty-two for who votes.
-    for number in (4..).step_by(SEATS).take(12) {
-        assert!(accepts(&backlog, number), "block {number}");
-        assert_eq!(backlog.is_full(&greedy, SEATS), number >= 28, "block {number}");
+    // Half as much again as a fourth: six of sixteen. For who votes, of twenty, and a longest block's more.
+    let most = 7 * MIB + MIB / 2 + BLOCK;
+    for number in (4..).step_by(SEATS).take(20) {
+        let its = MIB * (number - 4) / SEATS as u64;
+        assert_eq!(accepts(&backlog, number), its < most, "block {number}");
+        assert_eq!(backlog.is_full(&greedy, SEATS), its >= 6 * MIB, "block {number}");
+        if its >= most {
+            break;
+        }
         backlog.committed(&block(number, 10, MIB));
     }
-    assert!(!accepts(&backlog, 52));
-    assert!(backlog.accepts(&block(52, 10, 0), SEATS));
-    assert!(accepts(&backlog, 53) && !backlog.is_full(&other, SEATS));
+    assert!(!accepts(&backlog, 4));
+    assert!(backlog.accepts(&block(4, 10, 0), SEATS));
+    assert!(accepts(&backlog, 5) && !backlog.is_full(&other, SEATS));
     // Alone, it has all of it.
-    assert!(backlog.accepts(&block(52, 10, 1), 1) && !backlog.is_full(&greedy, 1));
+    assert!(backlog.accepts(&block(4, 10, 1), 1) && !backlog.is_full(&greedy, 1));
+    // The next proposer brings it again: nobody may be bound to it, but somebody may.
+    assert!(backlog.accepts_earlier(&block(4, 10, 1)));
+}
+
+/// Two liars who follow each other: what one proposes, the other brings again in the next round.
+#[test]
+fn what_comes_again_has_a_bound_too() {
+    let world = world();
+    let backlog = backlog(&world, MIB);
+    let store = world.chain.store();
+    backlog.posted(&status(10, 0), store).unwrap();
+    let most = limits(MIB).most_bytes * 2;
+    backlog.committed(&block(1, 10, most - 1));
+    assert!(!accepts(&backlog, 2) && backlog.accepts_earlier(&block(2, 10, 1)));
+    backlog.committed(&block(2, 10, 1));
+    assert!(!backlog.accepts_earlier(&block(3, 10, 1)));
+    assert!(backlog.accepts_earlier(&block(3, 10, 0)));
+    // It ends as batches come, not with time.
+    backlog.posted(&status(10_000, 0), store).unwrap();
+    assert!(!backlog.accepts_earlier(&block(3, 10, 1)));
+    backlog.posted(&status(10_000, 1), store).unwrap();
+    assert!(backlog.accepts_earlier(&block(3, 10, 1)) && !accepts(&backlog, 3));
+}
+
+/// A label of the store is old when a node starts again, and the first look at Bitcoin takes long.
+#[test]
+fn before_bitcoin_was_looked_at_only_what_came_since_counts() {
+    let world = world();
+    let first = backlog(&world, MIB);
+    let each = world.commit_transfers(&first, 3);
+    let limits = BacklogLimits {
+        bytes: each,
+        most_bytes: 2 * each,
+        ..limits(MIB)
+    };
+    let backlog = Backlog::new(limits, world.chain.store()).unwrap();
+    for number in [4, 5] {
+        assert!(accepts(&backlog, number) && backlog.accepts_earlier(&block(number, 10, 1)));
+        backlog.committed(&block(number, 10, each));
+    }
+    assert!(!accepts(&backlog, 6) && backlog.accepts_earlier(&block(6, 10, 1)));
+    // A proposer makes sure.
+    assert!(is_full(&backlog));
+    backlog.posted(&status(10, 4), world.chain.store()).unwrap();
+    assert!(accepts(&backlog, 6));
 }
 
 /// Nobody posts: what is agreed on after `origin_lag` Bitcoin blocks could never be derived.
@@ -175,25 +222,32 @@ fn blocks_that_wait_too_long_stop_others_from_joining_them() {
 
 #[test]
 fn limits_of_any_chain_leave_time_to_post() {
-    let of = |origin_lag, depth| {
-        let windows = Windows {
-            origin_lag,
-            ..genesis().windows
-        };
-        (
-            BacklogLimits::new(64 * MIB, &windows, depth),
-            BacklogLimits::greatest(&windows, depth),
-        )
+    let windows = |origin_lag| Windows {
+        origin_lag,
+        ..genesis().windows
     };
-    let (usual, greatest) = of(1_008, 6);
+    let usual = BacklogLimits::new(64 * MIB, &windows(1_008), 6);
     assert_eq!((usual.age, usual.most_age), (6 + 248, 6 + 496));
     assert_eq!(usual.most_bytes, (64 + 16 + 12) * MIB);
-    assert_eq!(greatest, 496 * MIB);
-    // However short the time: a few blocks more than a batch takes, and never less for validators than for proposers.
-    for (lag, depth) in [(2, 1), (2, 100), (17, 6), (40, 6), (4_032, 100)] {
-        let (limits, greatest) = of(lag, depth);
-        assert!(limits.age >= depth + LEAST_AGE && limits.most_age > limits.age);
-        assert!(limits.most_bytes > limits.bytes && greatest >= 24 * MIB);
+    for (every, mib) in [(1, 496), (2, 496), (5, 248), (23, 62)] {
+        assert_eq!(BacklogLimits::greatest(&windows(1_008), 6, every), mib * MIB);
+    }
+    // However short the time.
+    for (lag, depth) in [
+        (2, 1),
+        (2, 100),
+        (17, 6),
+        (40, 6),
+        (64, 6),
+        (116, 6),
+        (4_032, 100),
+    ] {
+        let limits = BacklogLimits::new(64 * MIB, &windows(lag), depth);
+        let usable = lag.saturating_sub(10 + depth);
+        assert!(limits.age >= depth && limits.age - depth <= usable / 2, "{lag}");
+        assert!(limits.most_age > limits.age && limits.most_age - depth <= usable / 2 + 1);
+        let blocks = BacklogLimits::greatest(&windows(lag), depth, 1) / (2 * MIB);
+        assert!(blocks <= usable / 2, "{lag}");
     }
 }
 
