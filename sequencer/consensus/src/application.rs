@@ -30,7 +30,7 @@ pub enum Standing {
     /// Its proposer wants it to be the next one, in this round or a later one.
     Proposed,
     /// It was proposed in a round that is over, and not judged then. Others may be bound to it by their votes, so whether it was
-    /// wise to propose it is no question any more.
+    /// wise to propose it counts for less.
     Earlier,
     /// A quorum decided on it, and a peer sent it to us who come late.
     Decided,

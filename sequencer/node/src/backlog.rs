@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use l2_block::{Address, Block, Fees, Header, Windows};
 use l2_store::{Store, StoreError};
 
-use crate::posting::{CONFIRM_MARGIN, PostingStatus};
+use crate::posting::{CONFIRM_MARGIN, MAX_BATCH_BYTES, PostingStatus};
 
 /// Wei that a byte of a transaction costs where a virtual byte costs a satoshi: a byte that does not compress takes a quarter of a
 /// virtual byte, and there are 10^10 wei in a satoshi.
@@ -23,10 +23,10 @@ const WEI_PER_RATE: u64 = 2_500_000_000;
 const DEAREST: u64 = 8;
 /// Bitcoin blocks that a block may wait in any case: batches take a few.
 const LEAST_AGE: u64 = 12;
-/// Bytes of two batches: so much more waits for a validator that sees Bitcoin a little later than another.
-const SLACK: u64 = 12 << 20;
 /// Bytes of a batch.
-const BATCH: u64 = 6 << 20;
+const BATCH: u64 = MAX_BATCH_BYTES as u64;
+/// Bytes of two: so much more waits for a validator that sees Bitcoin a little later than another.
+const SLACK: u64 = 2 * BATCH;
 /// Bitcoin blocks that a large batch takes, if nothing else is in its way.
 const BATCH_BLOCKS: u64 = 3;
 /// Bytes of the longest block.
@@ -55,7 +55,7 @@ impl BacklogLimits {
         Self {
             bytes,
             age: depth + quarter,
-            most_bytes: bytes.saturating_add(bytes / 4).saturating_add(SLACK),
+            most_bytes: more(bytes).saturating_add(SLACK),
             most_age: depth + (Self::usable(windows, depth) / 2).max(quarter + 1),
         }
     }
@@ -149,6 +149,14 @@ impl Inner {
             blocks: self.entries.len() as u64,
             bytes: self.bytes,
             age: oldest.map_or(0, age),
+        }
+    }
+
+    /// Bytes that count for votes: until Bitcoin was looked at, not those that waited at the start.
+    fn counted(&self) -> u64 {
+        match self.height {
+            Some(_) => self.bytes,
+            None => self.bytes.saturating_sub(self.at_start),
         }
     }
 
@@ -267,16 +275,18 @@ impl Backlog {
     pub fn accepts(&self, block: &Block, seats: usize) -> bool {
         let inner = self.lock();
         let limits = &self.limits;
-        let Waiting { bytes, age, .. } = inner.waiting();
+        let bytes = inner.counted();
         if block.transactions.is_empty() {
             true
         } else if inner.height.is_none() {
-            bytes.saturating_sub(inner.at_start) < limits.most_bytes
+            bytes < limits.most_bytes
         } else {
             // Its last block may have been one of the longest.
-            let share = share(limits.bytes.saturating_add(limits.bytes / 4), seats);
+            let share = share(more(limits.bytes), seats);
             let its = inner.of_proposer(&block.header.proposer);
-            bytes < limits.most_bytes && age < limits.most_age && its < share.saturating_add(BLOCK)
+            bytes < limits.most_bytes
+                && inner.waiting().age < limits.most_age
+                && its < share.saturating_add(BLOCK)
         }
     }
 
@@ -285,11 +295,7 @@ impl Backlog {
     #[must_use]
     pub fn accepts_earlier(&self, block: &Block) -> bool {
         let inner = self.lock();
-        let bytes = match inner.height {
-            Some(_) => inner.bytes,
-            None => inner.bytes.saturating_sub(inner.at_start),
-        };
-        block.transactions.is_empty() || bytes < self.limits.most_bytes.saturating_mul(2)
+        block.transactions.is_empty() || inner.counted() < self.limits.most_bytes.saturating_mul(2)
     }
 
     /// Wei that a byte of the block after `parent` is to cost: as near to what it costs on Bitcoin as the rules allow from one
@@ -309,6 +315,11 @@ impl Backlog {
             .unwrap_or(u64::MAX)
             .clamp(least, most)
     }
+}
+
+/// A quarter more: validators may be configured differently.
+fn more(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 4)
 }
 
 /// What one of `seats` proposers may have waiting: half as much again as when all propose the same; all of it where there is no

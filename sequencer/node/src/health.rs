@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::app::now_ms;
 use crate::backlog::Backlog;
 use crate::chain::Chain;
 use crate::metrics::Metrics;
@@ -82,10 +83,7 @@ async fn health(State(seen): State<Seen>) -> (StatusCode, Json<Value>) {
 /// Blocks are coming, and none waits too long for a batch, as far as Bitcoin was seen.
 async fn ready(State(seen): State<Seen>) -> (StatusCode, Json<Value>) {
     let last = seen.metrics.last_commit_ms();
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64);
-    let age = now.saturating_sub(last);
+    let age = now_ms().saturating_sub(last);
     let reason = if last == 0 {
         "no block since the start"
     } else if age > STALE_MS {

@@ -30,7 +30,7 @@ use l2_mempool::Limits;
 use l2_store::{Options, Store};
 use tokio::sync::{mpsc, watch};
 
-use crate::app::NodeApplication;
+use crate::app::{NodeApplication, now_ms};
 use crate::backlog::{Backlog, BacklogLimits};
 use crate::bitcoind::Bitcoind;
 use crate::chain::{Chain, L1Blocks};
@@ -230,7 +230,7 @@ pub async fn run(
         max_bytes: config.blocks.max_bytes,
         backlog: Arc::clone(&backlog),
         metrics: Arc::clone(&metrics),
-        clock: crate::app::now_ms,
+        clock: now_ms,
         on_block: Arc::new({
             let prune = pruning(Arc::clone(&store), config.store.keep_states);
             let reporter = reporter.clone();

@@ -41,7 +41,7 @@ pub(crate) const CONFIRM_MARGIN: u64 = 10;
 /// Most blocks of a batch. The configuration makes sure that no more are made from one to the next, one take-over included.
 pub(crate) const MAX_BLOCKS: u64 = 1 << 16;
 /// Bytes of transactions of a batch, before compression; fewer where they do not compress.
-const MAX_BATCH_BYTES: usize = 6 << 20;
+pub(crate) const MAX_BATCH_BYTES: usize = 6 << 20;
 /// Bitcoin blocks that another poster may have seen before us.
 const LAG: u64 = 1;
 
